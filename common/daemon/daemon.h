@@ -1,0 +1,40 @@
+/* The skeleton that every daemon runs on: arguments, configuration, signals, loop, readiness, watchdog, exit.
+ *
+ * A daemon's main is one call. The skeleton reads the configuration, opens the log, calls setup, tells the service
+ * manager that it is ready, runs the loop (sd-event) until SIGTERM or SIGINT, calls stop and done, and exits. SIGHUP
+ * calls reload. The watchdog is fed by the loop itself. Exit status: 0 stopped as asked, 1 failed, 2 usage, 78
+ * (EX_CONFIG) bad configuration. */
+#pragma once
+
+#include "common/base/status.h"
+#include "common/daemon/config.h"
+
+#include <systemd/sd-event.h>
+
+struct daemon {
+    sd_event *event;
+    struct config *config;
+    bool stopping;
+};
+
+struct daemon_spec {
+    const char *name;    /* "ganger-broker" */
+    const char *section; /* "broker": /etc/ganger/broker.conf */
+    const char *summary; /* for --help */
+    const struct config_key *keys;
+    /* Makes the daemon's own state; error says why not. */
+    enum status (*setup)(struct daemon *daemon, void **ret_state, struct error *error);
+    /* The configuration was read again; NULL = SIGHUP is ignored. A bad one is logged and the old one stays. */
+    void (*reload)(struct daemon *daemon, void *state);
+    /* Asked to stop: end when done by daemon_exit. NULL = at once. */
+    void (*stop)(struct daemon *daemon, void *state);
+    void (*done)(void *state);
+};
+
+/* Options: --config FILE, --set SECTION.KEY=VALUE, --show-config, --check-config, --version, --help, --debug. */
+int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
+
+/* Leaves the loop after this turn with that exit status. */
+void daemon_exit(struct daemon *daemon, int exit_status);
+/* STATUS= for the service manager: one line of what it does now. */
+void daemon_status(const char *format, ...) PRINTF_LIKE(1, 2);

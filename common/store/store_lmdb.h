@@ -1,0 +1,16 @@
+/* The store on disk: LMDB, every commit synced. One process opens it, which never execs while it is open. */
+#pragma once
+
+#include "common/store/store.h"
+
+struct store_lmdb_options {
+    const char *directory; /* made if missing, mode 0700 */
+    uint64_t map_bytes;    /* bound of the file; sparse, so large costs nothing; 0 = 64 GiB */
+};
+
+/* Opens or makes it; what was committed is synced before it returns.
+ * FAILED_PRECONDITION/STORE_IN_USE: another process has it. FAILED_PRECONDITION/STORE_VERSION: written by another
+ * version. DATA_LOSS/STORE_TRUNCATED: the file is shorter than its own header says. UNAVAILABLE/STORE_FAILED: the
+ * system refused; the message says what. */
+enum status store_lmdb_open(const struct store_schema *schema, const struct store_lmdb_options *options,
+                            struct store **ret_store, struct error *error) NODISCARD;
