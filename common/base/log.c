@@ -23,13 +23,13 @@ static bool to_journal;
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device;
-    unsigned long long inode;
+    char *end = NULL;
     struct stat status;
 
-    if (stream == NULL || sscanf(stream, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &status) != 0)
+    if (stream == NULL || fstat(STDERR_FILENO, &status) != 0)
         return false;
-    return status.st_dev == device && status.st_ino == inode;
+    unsigned long long device = strtoull(stream, &end, 10);
+    return *end == ':' && status.st_dev == device && status.st_ino == strtoull(end + 1, NULL, 10);
 }
 
 void log_open(const char *program, enum log_priority most)
