@@ -22,8 +22,12 @@ function(add_program name)
   endif()
 endfunction()
 
-# add_suite(NAME SOURCES... LINKS... [TIMEOUT seconds]): a criterion suite, run by ctest under that name.
+# add_suite(NAME SOURCES... LINKS... [TIMEOUT seconds]): a criterion suite, run by ctest under that name. Left out where
+# BUILD_TESTING is off (release), which needs no criterion.
 function(add_suite name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(PARSE_ARGV 1 suite "" "TIMEOUT" "SOURCES;LINKS")
   if(NOT suite_TIMEOUT)
     set(suite_TIMEOUT 120)
