@@ -5,6 +5,10 @@
  * written nothing. Values and keys that a read returns are borrowed: they hold until the next write to the same
  * transaction, or its end.
  *
+ * After a write has failed, further writes are left out and reads return what store_commit will, so that a batch ends
+ * early and in one place. Tables, keys and values beyond the limits below are broken assumptions (CHECK), except that a
+ * seek may begin with an empty key.
+ *
  * Two implementations, one contract (tests/contract): store_lmdb.h keeps everything on disk, store_mem.h in memory.
  *
  *     struct store_txn *txn = NULL;
@@ -40,7 +44,7 @@ struct store_txn;
 void store_close(struct store *store);
 DEFINE_CLEANUP(struct store *, store_close)
 
-/* STATUS_UNAVAILABLE when the store cannot be read: fatal for a daemon. */
+/* One writing transaction at a time (checked). STATUS_UNAVAILABLE when the store cannot be read: fatal for a daemon. */
 enum status store_begin(struct store *store, enum store_mode mode, struct store_txn **ret_txn) NODISCARD;
 
 /* Ends the transaction in any case and sets *txn to NULL. STATUS_OK: every write of it is on disk and synced.
@@ -63,10 +67,11 @@ void store_put(struct store_txn *txn, uint32_t table, struct bytes key, struct b
 void store_put_append(struct store_txn *txn, uint32_t table, struct bytes key, struct bytes value);
 /* Deleting what is not there is no error. */
 void store_delete(struct store_txn *txn, uint32_t table, struct bytes key);
-/* Whether anything was written in it so far. */
+/* Whether anything was written in it so far. A commit of one that is not dirty costs no sync. */
 bool store_is_dirty(const struct store_txn *txn);
 
-/* The first pair at or after key (or the last one at or before it, for _back). STATUS_NOT_FOUND at the end. */
+/* The first pair at or after key (or the last one at or before it, for _back). STATUS_NOT_FOUND at the end; then there
+ * is no place to go on from. */
 enum status store_seek(struct store_txn *txn, uint32_t table, struct bytes key, struct bytes *ret_key,
                        struct bytes *ret_value) NODISCARD;
 enum status store_seek_back(struct store_txn *txn, uint32_t table, struct bytes key, struct bytes *ret_key,
@@ -80,6 +85,10 @@ enum status store_previous(struct store_txn *txn, uint32_t table, struct bytes *
 struct store_usage {
     uint64_t used_bytes;
     uint64_t limit_bytes;
-    bool nearly_full; /* at four fifths of the limit or of the disk: refuse what only adds */
+    bool nearly_full; /* at four fifths of the limit: refuse what only adds */
 };
+/* used_bytes counts what is in use, not the pages that wait for reuse; limit_bytes is the bound of the store, or what
+ * the disk has left for it where that is less. */
 struct store_usage store_usage(struct store *store);
+/* What failed last, with its cause, for the log; "" when nothing did. */
+const char *store_failure(const struct store *store);
