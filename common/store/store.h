@@ -3,7 +3,7 @@
  * One writer at a time, any number of snapshots. Keys are compared byte by byte. Write errors are sticky: puts and
  * deletes return nothing, the first failure is kept in the transaction and surfaces at store_commit, which then has
  * written nothing. Values and keys that a read returns are borrowed: they hold until the next write to the same
- * transaction, or its end.
+ * transaction, which may itself be handed them, or its end.
  *
  * After a write has failed, further writes are left out and reads return what store_commit will, so that a batch ends
  * early and in one place. Tables, keys and values beyond the limits below are broken assumptions (CHECK), except that a
