@@ -28,9 +28,10 @@ void serve_fatal(const char *what, enum status status)
     _exit(1);
 }
 
+/* A full store is no failure: the commit will say the same, and the batch is discarded as a whole. */
 static void must(enum status status, const char *what)
 {
-    if (status != STATUS_OK)
+    if (status != STATUS_OK && status != STATUS_RESOURCE_EXHAUSTED)
         serve_fatal(what, status);
 }
 

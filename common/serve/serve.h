@@ -58,7 +58,8 @@ enum status serve_new(const struct serve_options *options, struct serve **ret_se
 struct serve *serve_free(struct serve *serve);
 DEFINE_CLEANUP(struct serve *, serve_free)
 
-/* For handlers, which can return nothing: the store failed below them. Logs it and ends the process. */
+/* For handlers, which can return nothing: the store failed below them. Logs it and ends the process. (Not for
+ * RESOURCE_EXHAUSTED: the store is full, and the batch is discarded at its end.) */
 _Noreturn void serve_fatal(const char *what, enum status status);
 
 struct serve_stats {

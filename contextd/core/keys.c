@@ -1,0 +1,104 @@
+#include "contextd/core/keys.h"
+
+#include "common/base/check.h"
+
+#include <string.h>
+
+struct bytes key_view(const struct key *key)
+{
+    return (struct bytes){.data = key->data, .size = key->size};
+}
+
+static void key_add(struct key *key, struct bytes bytes)
+{
+    /* What comes from outside was bounded when it was validated. */
+    CHECK(bytes.size <= sizeof key->data - key->size);
+    if (bytes.size > 0)
+        memcpy(key->data + key->size, bytes.data, bytes.size);
+    key->size += bytes.size;
+}
+
+static void key_add_u64(struct key *key, uint64_t value)
+{
+    CHECK(sizeof value <= sizeof key->data - key->size);
+    store_u64(key->data + key->size, value);
+    key->size += sizeof value;
+}
+
+static void key_begin_in(struct key *key, struct bytes namespace)
+{
+    key->size = 0;
+    key_add(key, namespace);
+    key_step_behind(key);
+}
+
+void key_step_behind(struct key *key)
+{
+    key_add(key, (struct bytes){.data = (const uint8_t *)"", .size = 1});
+}
+
+/* The part of a row's key that follows the namespace and its 0. */
+static struct bytes behind_namespace(struct bytes key)
+{
+    const uint8_t *end = key.size > 0 ? memchr(key.data, 0, key.size) : NULL;
+    return end != NULL ? bytes_slice(key, (size_t)(end - key.data) + 1, key.size) : (struct bytes){0};
+}
+
+void entry_key(struct bytes namespace, struct bytes entry, struct key *ret_key)
+{
+    key_begin_in(ret_key, namespace);
+    key_add(ret_key, entry);
+}
+
+struct bytes entry_key_name(struct bytes key)
+{
+    return behind_namespace(key);
+}
+
+void stream_key_of_task(struct bytes namespace, uint64_t task_id, struct key *ret_key)
+{
+    key_begin_in(ret_key, namespace);
+    key_add_u64(ret_key, task_id);
+}
+
+void stream_key(const struct stream_name *name, struct key *ret_key)
+{
+    stream_key_of_task(name->namespace, name->task_id, ret_key);
+    key_add_u64(ret_key, name->fence);
+    key_add(ret_key, name->name);
+}
+
+struct stream_name stream_key_name(struct bytes key)
+{
+    struct reader reader = reader_over(behind_namespace(key));
+    struct stream_name name = {.task_id = reader_u64(&reader)};
+
+    name.fence = reader_u64(&reader);
+    name.name = reader.rest;
+    if (key.size > reader.rest.size + STREAM_KEY_NUMBERS_SIZE)
+        name.namespace = bytes_slice(key, 0, key.size - reader.rest.size - STREAM_KEY_NUMBERS_SIZE - 1);
+    return name;
+}
+
+void chunk_key(uint64_t stream_number, uint64_t offset, struct key *ret_key)
+{
+    ret_key->size = 0;
+    key_add_u64(ret_key, stream_number);
+    key_add_u64(ret_key, offset);
+}
+
+uint64_t chunk_key_stream(struct bytes key)
+{
+    return key.size == CHUNK_KEY_SIZE ? load_u64(key.data) : 0;
+}
+
+uint64_t chunk_key_offset(struct bytes key)
+{
+    return key.size == CHUNK_KEY_SIZE ? load_u64(key.data + sizeof(uint64_t)) : 0;
+}
+
+void context_task_key(uint64_t task_id, struct key *ret_key)
+{
+    ret_key->size = 0;
+    key_add_u64(ret_key, task_id);
+}

@@ -1,0 +1,45 @@
+/* Where a row is: the keys of every table, made and taken apart. Numbers in them are big-endian, so that the order of
+ * bytes is the order of numbers. */
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/store/store.h"
+
+#include <stdint.h>
+
+#define CHUNK_KEY_SIZE 16
+#define TASK_KEY_SIZE 8
+#define STREAM_KEY_NUMBERS_SIZE 16 /* task id and fence, behind the namespace and its 0 */
+
+/* A key while it is made. */
+struct key {
+    uint8_t data[STORE_KEY_MAX];
+    size_t size;
+};
+struct bytes key_view(const struct key *key);
+
+struct stream_name {
+    struct bytes namespace;
+    uint64_t task_id;
+    uint64_t fence;
+    struct bytes name;
+};
+
+/* A namespace has no byte 0, so no namespace's rows lie between another's. Also for prefixes of a key. */
+void entry_key(struct bytes namespace, struct bytes entry, struct key *ret_key);
+/* The part behind the namespace. */
+struct bytes entry_key_name(struct bytes key);
+
+void stream_key(const struct stream_name *name, struct key *ret_key);
+/* What all streams of a task begin with. */
+void stream_key_of_task(struct bytes namespace, uint64_t task_id, struct key *ret_key);
+/* Borrowed from key. */
+struct stream_name stream_key_name(struct bytes key);
+
+void chunk_key(uint64_t stream_number, uint64_t offset, struct key *ret_key);
+uint64_t chunk_key_stream(struct bytes key);
+uint64_t chunk_key_offset(struct bytes key);
+
+void context_task_key(uint64_t task_id, struct key *ret_key);
+/* Makes it the smallest key behind itself: where a page goes on. */
+void key_step_behind(struct key *key);

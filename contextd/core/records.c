@@ -1,0 +1,168 @@
+#include "contextd/core/records.h"
+
+#define CHECKSUM_SIZE sizeof(uint32_t)
+
+enum status context_record_is_damaged(const char *what, struct bytes key, struct error *error)
+{
+    char text[128];
+    size_t size = key.size < sizeof text - 1 ? key.size : sizeof text - 1;
+
+    for (size_t i = 0; i < size; i++)
+        text[i] = key.data[i] > ' ' && key.data[i] < 0x7F ? (char)key.data[i] : '.';
+    text[size] = '\0';
+    return error_set(error, STATUS_DATA_LOSS, "CHECKSUM",
+                     "the stored %s \"%s\" is damaged: check the disk, restore it from a backup", what, text);
+}
+
+void context_record_begin(struct buffer *buffer)
+{
+    buffer->size = 0;
+    buffer_add_u8(buffer, RECORD_VERSION);
+}
+
+void context_record_end(struct bytes key, struct buffer *buffer)
+{
+    buffer_add_u32(buffer, crc32c(crc32c(0, key.data, key.size), buffer->data, buffer->size));
+}
+
+enum status context_record_open(struct bytes key, struct bytes record, const char *what, struct reader *ret_reader,
+                                struct error *error)
+{
+    if (record.size <= CHECKSUM_SIZE)
+        return context_record_is_damaged(what, key, error);
+    size_t size = record.size - CHECKSUM_SIZE;
+    if (load_u32(record.data + size) != crc32c(crc32c(0, key.data, key.size), record.data, size))
+        return context_record_is_damaged(what, key, error);
+    *ret_reader = reader_over(bytes_slice(record, 0, size));
+    uint8_t version = reader_u8(ret_reader);
+    if (version != RECORD_VERSION)
+        return error_set(error, STATUS_DATA_LOSS, "RECORD_VERSION",
+                         "a stored %s has format %u, this program knows %u: run the version that wrote it", what,
+                         version, RECORD_VERSION);
+    return STATUS_OK;
+}
+
+/* The head of an entry is a record of its own, length first; the value follows it as it is. */
+void entry_pack(struct bytes key, const struct entry *entry, struct buffer *buffer)
+{
+    buffer->size = 0;
+    (void)buffer_reserve(buffer, entry->value.size + 512);
+    buffer_add_u16(buffer, 0);
+    buffer_add_u8(buffer, RECORD_VERSION);
+    buffer_add_u64(buffer, entry->version);
+    buffer_add_u64(buffer, entry->revision);
+    buffer_add_u64(buffer, entry->modified_ms);
+    buffer_add_u64(buffer, entry->writer.task_id);
+    buffer_add_u64(buffer, entry->writer.fence);
+    buffer_add_sized(buffer, entry->writer.agent_id);
+    buffer_add_sized(buffer, entry->content_type);
+    buffer_add_u64(buffer, entry->value.size);
+    buffer_add_u32(buffer, crc32c(0, entry->value.data, entry->value.size));
+
+    size_t head_size = buffer->size - sizeof(uint16_t);
+    store_u16(buffer->data, (uint16_t)(head_size + CHECKSUM_SIZE));
+    buffer_add_u32(buffer, crc32c(crc32c(0, key.data, key.size), buffer->data + sizeof(uint16_t), head_size));
+    buffer_add(buffer, entry->value.data, entry->value.size);
+}
+
+enum status entry_unpack(struct bytes key, struct bytes record, bool with_value, struct entry *ret_entry,
+                         struct error *error)
+{
+    struct reader outer = reader_over(record);
+    struct bytes head = reader_take(&outer, reader_u16(&outer));
+    struct reader reader;
+
+    TRY(context_record_open(key, head, "entry", &reader, error));
+    struct entry entry = {.namespace = ret_entry->namespace, .key = ret_entry->key};
+    entry.version = reader_u64(&reader);
+    entry.revision = reader_u64(&reader);
+    entry.modified_ms = reader_u64(&reader);
+    entry.writer.task_id = reader_u64(&reader);
+    entry.writer.fence = reader_u64(&reader);
+    entry.writer.agent_id = reader_sized(&reader);
+    entry.content_type = reader_sized(&reader);
+    entry.size_bytes = reader_u64(&reader);
+    uint32_t checksum = reader_u32(&reader);
+    if (reader.failed || entry.size_bytes != outer.rest.size)
+        return context_record_is_damaged("entry", key, error);
+    if (with_value) {
+        if (crc32c(0, outer.rest.data, outer.rest.size) != checksum)
+            return context_record_is_damaged("entry", key, error);
+        entry.value = outer.rest;
+    }
+    *ret_entry = entry;
+    return STATUS_OK;
+}
+
+void stream_pack(struct bytes key, const struct stream *stream, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u64(buffer, stream->number);
+    buffer_add_u64(buffer, stream->length);
+    buffer_add_u64(buffer, stream->tail_offset);
+    buffer_add_u32(buffer, stream->crc32c);
+    buffer_add_u8(buffer, stream->sealed);
+    buffer_add_u64(buffer, stream->created_ms);
+    buffer_add_u64(buffer, stream->modified_ms);
+    buffer_add_u64(buffer, stream->revision);
+    context_record_end(key, buffer);
+}
+
+enum status stream_unpack(struct bytes key, struct bytes record, struct stream *ret_stream, struct error *error)
+{
+    struct reader reader;
+
+    TRY(context_record_open(key, record, "stream", &reader, error));
+    struct stream stream = {.number = reader_u64(&reader)};
+    stream.length = reader_u64(&reader);
+    stream.tail_offset = reader_u64(&reader);
+    stream.crc32c = reader_u32(&reader);
+    stream.sealed = reader_u8(&reader) != 0;
+    stream.created_ms = reader_u64(&reader);
+    stream.modified_ms = reader_u64(&reader);
+    stream.revision = reader_u64(&reader);
+    if (reader.failed || stream.tail_offset > stream.length)
+        return context_record_is_damaged("stream", key, error);
+    *ret_stream = stream;
+    return STATUS_OK;
+}
+
+void context_task_pack(struct bytes key, const struct task *task, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u64(buffer, task->fence);
+    buffer_add_u64(buffer, task->streams);
+    context_record_end(key, buffer);
+}
+
+enum status context_task_unpack(struct bytes key, struct bytes record, struct task *ret_task, struct error *error)
+{
+    struct reader reader;
+
+    TRY(context_record_open(key, record, "task", &reader, error));
+    struct task task = {.fence = reader_u64(&reader)};
+    task.streams = reader_u64(&reader);
+    if (reader.failed)
+        return context_record_is_damaged("task", key, error);
+    *ret_task = task;
+    return STATUS_OK;
+}
+
+void deleted_pack(struct bytes key, uint64_t version, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u64(buffer, version);
+    context_record_end(key, buffer);
+}
+
+enum status deleted_unpack(struct bytes key, struct bytes record, uint64_t *ret_version, struct error *error)
+{
+    struct reader reader;
+
+    TRY(context_record_open(key, record, "deleted entry", &reader, error));
+    uint64_t version = reader_u64(&reader);
+    if (reader.failed)
+        return context_record_is_damaged("deleted entry", key, error);
+    *ret_version = version;
+    return STATUS_OK;
+}

@@ -1,0 +1,83 @@
+#include "contextd/core/core.h"
+#include "contextd/core/entry.h"
+#include "contextd/core/stream.h"
+
+#include "common/base/check.h"
+
+static const char *const table_names[CONTEXTD_TABLES] = {
+    [TABLE_COUNTERS] = "counters", [TABLE_ENTRY] = "entry",   [TABLE_DELETED] = "deleted",
+    [TABLE_TASK] = "task",         [TABLE_STREAM] = "stream", [TABLE_CHUNK] = "chunk",
+};
+
+const struct store_schema contextd_schema = {
+    .names = table_names, .count = CONTEXTD_TABLES, .version = CONTEXTD_STORE_VERSION};
+
+void context_effects_done(struct effects *effects)
+{
+    arena_done(&effects->arena);
+    buffer_done(&effects->data_buffer);
+    buffer_done(&effects->record_buffer);
+    *effects = (struct effects){0};
+}
+
+/* Forgets the last step, keeps the memory. */
+static void effects_reset(struct effects *effects)
+{
+    arena_reset(&effects->arena);
+    *effects = (struct effects){
+        .arena = effects->arena, .data_buffer = effects->data_buffer, .record_buffer = effects->record_buffer};
+}
+
+enum status contextd_begin(struct contextd *core, struct store_txn *txn, struct error *error)
+{
+    core->changed = false;
+    return context_counters_load(txn, &core->counters, error);
+}
+
+void contextd_finish(struct contextd *core, struct store_txn *txn)
+{
+    CLEANUP(buffer_done)
+    struct buffer record = {0};
+
+    if (core->changed)
+        context_counters_save(txn, &core->counters, &record);
+    core->changed = false;
+}
+
+static enum status run(struct contextd *core, struct store_txn *txn, const struct contextd_now *now,
+                       struct command *command, struct effects *effects)
+{
+    switch (command->kind) {
+    case COMMAND_PUT_ENTRY:
+        return entry_put(core, txn, now, &command->put_entry, effects);
+    case COMMAND_GET_ENTRY:
+        return entry_get(txn, &command->get_entry, effects);
+    case COMMAND_LIST_ENTRIES:
+        return entry_list(txn, &command->list_entries, effects);
+    case COMMAND_DELETE_ENTRY:
+        return entry_delete(core, txn, &command->delete_entry, effects);
+    case COMMAND_APPEND_STREAM:
+        return stream_append(core, txn, now, &command->append_stream, effects);
+    case COMMAND_READ_STREAM:
+        return stream_read(txn, &command->read_stream, effects);
+    case COMMAND_SEAL_STREAM:
+        return stream_seal(core, txn, now, &command->seal_stream, effects);
+    case COMMAND_LIST_STREAMS:
+        return stream_list(txn, &command->list_streams, effects);
+    case COMMAND_KINDS:
+        break;
+    }
+    return STATUS_INTERNAL;
+}
+
+enum status contextd_step(struct contextd *core, struct store_txn *txn, const struct contextd_now *now,
+                          const struct command *command, struct effects *effects)
+{
+    struct command filled = *command; /* with the defaults of what was left out */
+
+    CHECK(command->kind < COMMAND_KINDS);
+    effects_reset(effects);
+    enum status status = run(core, txn, now, &filled, effects);
+    /* A refusal has its words; a status without them is the store's. */
+    return effects->error.status != STATUS_OK ? STATUS_OK : status;
+}

@@ -1,0 +1,18 @@
+/* The tables of the context store: their order is their identity on disk, new ones go to the end. */
+#pragma once
+
+#include "common/store/store.h"
+
+enum contextd_table {
+    TABLE_COUNTERS, /* "counters" -> all counters of the store, written once per batch */
+    TABLE_ENTRY,    /* namespace 0 key -> entry with its value; a list by prefix is a range */
+    TABLE_DELETED,  /* namespace 0 key -> the version at which the key was deleted, so that lists never meet the dead */
+    TABLE_TASK,     /* task id -> highest fence seen, number of streams */
+    TABLE_STREAM,   /* namespace 0 task id, fence, name -> stream; the streams of a task, and of a run, are a range */
+    TABLE_CHUNK,    /* stream number, offset -> a piece of the stream's bytes */
+    CONTEXTD_TABLES,
+};
+
+#define CONTEXTD_STORE_VERSION 1
+
+extern const struct store_schema contextd_schema;

@@ -1,0 +1,36 @@
+/* What may come in: every limit of the protocol on names, keys, sizes. INVALID_ARGUMENT/BAD_FIELD, and the message
+ * begins with the field's name. */
+#pragma once
+
+#include "contextd/core/command.h"
+
+#define NAMESPACE_MAX 63
+#define ENTRY_KEY_MAX 255
+#define AGENT_ID_MAX 127
+#define CONTENT_TYPE_MAX 127
+#define STREAM_NAME_MAX 63
+#define VALUE_MAX ((size_t)1024 * 1024)
+#define APPEND_MAX ((size_t)1024 * 1024)
+#define READ_MAX ((uint32_t)1024 * 1024)
+#define READ_DEFAULT ((uint32_t)256 * 1024)
+#define PAGE_MAX 1000
+#define PAGE_DEFAULT 100
+
+/* By the first part of the key. */
+enum entry_kind { ENTRY_GLOBAL, ENTRY_TASK, ENTRY_DOCUMENT, ENTRY_AGENT, ENTRY_KINDS };
+
+/* An empty namespace becomes "default". */
+enum status context_namespace_validate(struct bytes *namespace, struct error *error) NODISCARD;
+enum status entry_key_validate(struct bytes key, enum entry_kind *ret_kind, struct error *error) NODISCARD;
+/* Of a key that was validated once. */
+enum entry_kind entry_key_kind(struct bytes key);
+
+enum status put_entry_validate(struct put_entry *put, struct error *error) NODISCARD;
+enum status get_entry_validate(struct get_entry *get, struct error *error) NODISCARD;
+enum status list_entries_validate(struct list_entries *list, struct error *error) NODISCARD;
+enum status delete_entry_validate(struct delete_entry *delete, struct error *error) NODISCARD;
+
+enum status stream_name_validate(struct stream_name *name, struct error *error) NODISCARD;
+enum status append_stream_validate(struct append_stream *append, struct error *error) NODISCARD;
+enum status read_stream_validate(struct read_stream *read, struct error *error) NODISCARD;
+enum status list_streams_validate(struct list_streams *list, struct error *error) NODISCARD;
