@@ -22,6 +22,7 @@ struct rpc_reply {
     const char *message;              /* likewise */
     struct bytes detail;              /* likewise */
     const ProtobufCMessage *response; /* NULL in a refusal and in the end of a stream; borrowed */
+    struct bytes packed;              /* the same as it came, for who wants to keep it; borrowed */
     uint64_t revision;
 };
 

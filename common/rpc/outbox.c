@@ -1,0 +1,183 @@
+#include "common/rpc/envelope.h"
+#include "common/rpc/server_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A batch with large answers does not keep its memory for good. */
+#define BYTES_KEPT ((size_t)1024 * 1024)
+/* Longer texts of errors are of no use to anybody, and the detail of an error must fit with them. */
+#define DETAIL_MAX (BODY_MAX)
+
+struct answer *outbox_add(struct rpc_server *server, struct rpc_peer *peer, uint64_t call_id, Ganger__V1__Kind kind)
+{
+    struct outbox *outbox = &server->outbox;
+
+    if (outbox->count == outbox->capacity) {
+        outbox->capacity = outbox->capacity > 0 ? outbox->capacity * 2 : 256;
+        outbox->answers = reallocate(outbox->answers, outbox->capacity * sizeof *outbox->answers);
+    }
+    struct answer *answer = &outbox->answers[outbox->count++];
+    *answer = (struct answer){.peer = peer, .call_id = call_id, .kind = kind};
+    peer_hold(peer);
+    return answer;
+}
+
+static struct span add_bytes(struct outbox *outbox, const void *data, size_t size)
+{
+    struct span span = {.offset = outbox->bytes.size, .size = size};
+
+    buffer_add(&outbox->bytes, data, size);
+    return span;
+}
+
+void outbox_set_error(struct rpc_server *server, struct answer *answer, const struct error *error, struct bytes detail)
+{
+    struct outbox *outbox = &server->outbox;
+
+    CHECK(error->status != STATUS_OK && detail.size <= DETAIL_MAX);
+    server->refusals++;
+    answer->kind = GANGER__V1__KIND__END;
+    answer->status = error->status;
+    answer->reason = error->reason;
+    answer->message = add_bytes(outbox, error->message, strlen(error->message) + 1);
+    answer->detail = add_bytes(outbox, detail.data, detail.size);
+    answer->body = (struct span){0};
+    answer->on_lost = NULL;
+}
+
+void outbox_refuse(struct rpc_server *server, struct rpc_peer *peer, uint64_t call_id, const struct error *error)
+{
+    struct answer *answer = outbox_add(server, peer, call_id, GANGER__V1__KIND__END);
+
+    outbox_set_error(server, answer, error, (struct bytes){0});
+    answer->settled = true;
+}
+
+/* A stream whose message is withdrawn would have a gap: it ends instead, and its client begins a new one. */
+static void withdraw_message(struct rpc_server *server, size_t index, const struct error *error)
+{
+    struct answer *answer = &server->outbox.answers[index];
+    struct rpc_call *call = call_find(server, answer->peer, answer->call_id);
+
+    answer->kind = GANGER__V1__KIND__KIND_UNSPECIFIED;
+    answer->on_lost = NULL;
+    if (call == NULL)
+        return;
+    outbox_set_error(server, answer, error, (struct bytes){0});
+    call_abandon(call);
+}
+
+void rpc_server_discard(struct rpc_server *server, const struct error *error)
+{
+    size_t count = server->outbox.count; /* on_end may add answers */
+
+    for (size_t i = 0; i < count; i++) {
+        struct answer *answer = &server->outbox.answers[i];
+        if (answer->settled)
+            continue;
+        if (answer->kind == GANGER__V1__KIND__DATA)
+            withdraw_message(server, i, error);
+        else if (answer->kind == GANGER__V1__KIND__END)
+            outbox_set_error(server, answer, error, (struct bytes){0});
+        server->outbox.answers[i].settled = true;
+    }
+}
+
+static const uint8_t *span_data(const struct outbox *outbox, struct span span)
+{
+    return span.size > 0 ? outbox->bytes.data + span.offset : NULL;
+}
+
+static ProtobufCBinaryData binary(const struct outbox *outbox, struct span span)
+{
+    /* protobuf-c has no const; packing does not write. */
+    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)span_data(outbox, span), .len = span.size};
+}
+
+static void make_frame(const struct outbox *outbox, const struct answer *answer, uint64_t revision,
+                       zmq_msg_t *ret_frame)
+{
+    Ganger__V1__Envelope envelope = GANGER__V1__ENVELOPE__INIT;
+    char *empty = envelope.message;
+
+    envelope.kind = answer->kind;
+    envelope.call_id = answer->call_id;
+    envelope.status = (uint32_t)answer->status;
+    envelope.reason = answer->reason != NULL ? (char *)(uintptr_t)answer->reason : empty;
+    envelope.message = answer->message.size > 0 ? (char *)(uintptr_t)span_data(outbox, answer->message) : empty;
+    envelope.detail = binary(outbox, answer->detail);
+    envelope.body = binary(outbox, answer->body);
+    envelope.revision = revision;
+    CHECK(zmq_msg_init_size(ret_frame, ganger__v1__envelope__get_packed_size(&envelope)) == 0);
+    (void)ganger__v1__envelope__pack(&envelope, zmq_msg_data(ret_frame));
+}
+
+/* A ROUTER drops in silence what it cannot send, unless it is told to say so: ZMQ_ROUTER_MANDATORY and
+ * ZMQ_DONTWAIT. 0, EHOSTUNREACH (gone) or EAGAIN (does not read). */
+static int send_frame(struct rpc_server *server, const struct rpc_peer *peer, zmq_msg_t *frame)
+{
+    while (zmq_send(server->socket.handle, peer->id, peer->id_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+        if (errno != EINTR)
+            return errno;
+    }
+    while (zmq_msg_send(frame, server->socket.handle, ZMQ_DONTWAIT) < 0) {
+        if (errno != EINTR)
+            return errno;
+    }
+    return 0;
+}
+
+static void send_answer(struct rpc_server *server, const struct answer *answer, uint64_t revision)
+{
+    struct rpc_peer *peer = answer->peer;
+    int problem = EHOSTUNREACH;
+    zmq_msg_t frame;
+
+    if (!peer->gone) {
+        make_frame(&server->sending, answer, revision, &frame);
+        problem = send_frame(server, peer, &frame);
+        if (problem != 0)
+            (void)zmq_msg_close(&frame);
+    }
+    if (problem == 0)
+        return;
+    if (problem != EHOSTUNREACH)
+        peer_cut_off(server, peer);
+    else if (!peer->gone)
+        peer_lost(server, peer);
+    if (answer->on_lost != NULL)
+        answer->on_lost(answer->lost_data);
+}
+
+static void outbox_reset(struct outbox *outbox)
+{
+    outbox->count = 0;
+    outbox->bytes.size = 0;
+    if (outbox->bytes.capacity > BYTES_KEPT)
+        buffer_done(&outbox->bytes);
+}
+
+void rpc_server_flush(struct rpc_server *server, uint64_t revision)
+{
+    /* What the callbacks below answer speaks of a later batch: it waits for the next flush. */
+    struct outbox sending = server->outbox;
+
+    server->outbox = server->sending;
+    server->sending = sending;
+    for (size_t i = 0; i < server->sending.count; i++) {
+        const struct answer *answer = &server->sending.answers[i];
+        if (answer->kind != GANGER__V1__KIND__KIND_UNSPECIFIED)
+            send_answer(server, answer, revision);
+        peer_release(server, answer->peer);
+    }
+    outbox_reset(&server->sending);
+}
+
+void outbox_done(struct rpc_server *server, struct outbox *outbox)
+{
+    for (size_t i = 0; i < outbox->count; i++)
+        peer_release(server, outbox->answers[i].peer);
+    free(outbox->answers);
+    buffer_done(&outbox->bytes);
+}

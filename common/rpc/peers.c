@@ -1,0 +1,175 @@
+#include "common/rpc/server_internal.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+static struct rpc_peer *peer_find(struct rpc_server *server, const void *id, size_t size)
+{
+    struct rpc_peer *peer = NULL;
+
+    HASH_FIND(hh, server->peers, id, size, peer);
+    return peer;
+}
+
+static struct connection *connection_at(struct rpc_server *server, int fd)
+{
+    if (fd < 0 || (size_t)fd >= server->connection_capacity)
+        return NULL;
+    return &server->connections[fd];
+}
+
+static struct rpc_peer *peer_new(struct rpc_server *server, const void *id, size_t size)
+{
+    struct rpc_peer *peer = allocate_zero(1, sizeof *peer + size);
+
+    peer->number = server->next_peer_number++;
+    peer->fd = -1;
+    peer->id_size = (uint8_t)size;
+    memcpy(peer->id, id, size);
+    HASH_ADD_KEYPTR(hh, server->peers, peer->id, size, peer);
+    return peer;
+}
+
+static void peer_forget(struct rpc_server *server, struct rpc_peer *peer)
+{
+    struct connection *connection = connection_at(server, peer->fd);
+
+    if (connection != NULL)
+        connection->peer = NULL;
+    peer->fd = -1;
+    if (!peer->gone)
+        HASH_DELETE(hh, server->peers, peer);
+    peer->gone = true;
+}
+
+void peer_hold(struct rpc_peer *peer)
+{
+    peer->references++;
+}
+
+/* A peer whose connection is not known is kept only while something refers to it. */
+void peer_release(struct rpc_server *server, struct rpc_peer *peer)
+{
+    CHECK(peer->references > 0);
+    if (--peer->references > 0 || peer->fd >= 0)
+        return;
+    peer_forget(server, peer);
+    free(peer);
+}
+
+void peer_lost(struct rpc_server *server, struct rpc_peer *peer)
+{
+    peer_hold(peer);
+    peer_forget(server, peer);
+    while (peer->calls != NULL)
+        call_abandon(peer->calls);
+    peer_release(server, peer);
+}
+
+/* ZeroMQ has no way to close one connection of a ROUTER. Shut from below, the client sees the loss, connects again and
+ * repeats its calls. */
+void peer_cut_off(struct rpc_server *server, struct rpc_peer *peer)
+{
+    peers_read_events(server);
+    if (peer->fd >= 0)
+        (void)shutdown(peer->fd, SHUT_RDWR);
+    if (!peer->gone)
+        peer_lost(server, peer);
+}
+
+bool peer_is_over_limit(struct rpc_server *server, const struct rpc_peer *peer)
+{
+    struct connection *connection = connection_at(server, peer->fd);
+
+    if (connection == NULL || !connection->over_limit)
+        return false;
+    connection->over_limit = server->connection_count > server->connections_max;
+    return connection->over_limit;
+}
+
+/* Ties a new peer to its connection. All events of that descriptor's earlier lives came before this frame and are read
+ * first, so that a later disconnect is this one's. Frames of a connection that is closed already can still come; where
+ * two peers claim one descriptor, the second stays untied: then only a failed send tells that it is gone. */
+static void peer_tie(struct rpc_server *server, struct rpc_peer *peer, zmq_msg_t *frame)
+{
+    peers_read_events(server);
+    int fd = zmq_msg_get(frame, ZMQ_SRCFD);
+    struct connection *connection = connection_at(server, fd);
+
+    if (connection == NULL || !connection->open || connection->peer != NULL)
+        return;
+    connection->peer = peer;
+    peer->fd = fd;
+}
+
+struct rpc_peer *peer_of_frame(struct rpc_server *server, zmq_msg_t *id, zmq_msg_t *frame)
+{
+    size_t size = zmq_msg_size(id);
+    struct rpc_peer *peer = peer_find(server, zmq_msg_data(id), size);
+
+    if (peer != NULL)
+        return peer;
+    peer = peer_new(server, zmq_msg_data(id), size);
+    peer_tie(server, peer, frame);
+    return peer;
+}
+
+static void connection_opened(struct rpc_server *server, int fd)
+{
+    size_t capacity = server->connection_capacity;
+
+    if (fd < 0)
+        return;
+    if ((size_t)fd >= capacity) {
+        size_t wanted = capacity * 2 > (size_t)fd + 1 ? capacity * 2 : (size_t)fd + 64;
+        server->connections = reallocate(server->connections, wanted * sizeof *server->connections);
+        memset(server->connections + capacity, 0, (wanted - capacity) * sizeof *server->connections);
+        server->connection_capacity = wanted;
+    }
+    struct connection *connection = &server->connections[fd];
+    if (!connection->open)
+        server->connection_count++;
+    connection->open = true;
+    connection->over_limit = server->connection_count > server->connections_max;
+}
+
+static void connection_closed(struct rpc_server *server, int fd)
+{
+    struct connection *connection = connection_at(server, fd);
+
+    if (connection == NULL || !connection->open)
+        return;
+    server->connection_count--;
+    struct rpc_peer *peer = connection->peer;
+    *connection = (struct connection){0};
+    if (peer == NULL)
+        return;
+    peer->fd = -1;
+    peer_lost(server, peer);
+}
+
+void peers_read_events(struct rpc_server *server)
+{
+    struct rpc_socket_event event;
+
+    while (rpc_socket_next_event(&server->socket, &event)) {
+        if (event.kind == ZMQ_EVENT_ACCEPTED)
+            connection_opened(server, event.value);
+        else if (event.kind == ZMQ_EVENT_DISCONNECTED)
+            connection_closed(server, event.value);
+    }
+}
+
+void peers_done(struct rpc_server *server)
+{
+    struct rpc_peer *peer = NULL;
+    struct rpc_peer *next = NULL;
+
+    HASH_ITER(hh, server->peers, peer, next)
+    {
+        peer_hold(peer);
+        peer_forget(server, peer);
+        peer_release(server, peer);
+    }
+    free(server->connections);
+}
