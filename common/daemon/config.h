@@ -1,10 +1,12 @@
 /* Configuration: built-in defaults, /etc/ganger/NAME.conf and NAME.conf.d/, environment, options; each overrides the
  * one before, and every value remembers where it came from.
  *
- * The files are INI. A key that no table knows is an error that names file and line. Daemons with sections that people
- * name themselves ([agent claude]) give a table for the section's first word. */
+ * The files are INI. A key that no table knows is an error that names file and line. The section of the table's first
+ * key is the daemon's own ([worker]); all others are ones that people name themselves ([agent claude]). A ; behind a
+ * space begins a comment. */
 #pragma once
 
+#include "common/base/cleanup.h"
 #include "common/base/status.h"
 
 #include <stdbool.h>
@@ -35,6 +37,7 @@ struct config;
 /* A table that ends with a key without name. */
 struct config *config_new(const char *program, const struct config_key *keys) NODISCARD;
 struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free)
 
 /* INVALID_ARGUMENT/BAD_CONFIG: file, line, key and what is wrong. A missing file is NOT_FOUND/NO_CONFIG; a directory
  * is read in the order of names, *.conf only. */

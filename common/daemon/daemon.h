@@ -3,7 +3,9 @@
  * A daemon's main is one call. The skeleton reads the configuration, opens the log, calls setup, tells the service
  * manager that it is ready, runs the loop (sd-event) until SIGTERM or SIGINT, calls stop and done, and exits. SIGHUP
  * calls reload. The watchdog is fed by the loop itself. Exit status: 0 stopped as asked, 1 failed, 2 usage, 78
- * (EX_CONFIG) bad configuration. */
+ * (EX_CONFIG) bad configuration, also when setup fails with BAD_CONFIG. A second SIGTERM or SIGINT ends it at once,
+ * with
+ * 1. Those three signals are blocked and SIGPIPE is ignored: children that it starts need both undone. */
 #pragma once
 
 #include "common/base/status.h"
@@ -24,7 +26,8 @@ struct daemon_spec {
     const struct config_key *keys;
     /* Makes the daemon's own state; error says why not. */
     enum status (*setup)(struct daemon *daemon, void **ret_state, struct error *error);
-    /* The configuration was read again; NULL = SIGHUP is ignored. A bad one is logged and the old one stays. */
+    /* The configuration was read again; NULL = SIGHUP is ignored. A bad one is logged and the old one stays. What was
+     * borrowed from the old one ends when it returns. */
     void (*reload)(struct daemon *daemon, void *state);
     /* Asked to stop: end when done by daemon_exit. NULL = at once. */
     void (*stop)(struct daemon *daemon, void *state);

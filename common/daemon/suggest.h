@@ -1,0 +1,16 @@
+/* Did you mean: the known word that is nearest to one that somebody typed. */
+#pragma once
+
+#include <stddef.h>
+
+/* How many letters have to be added, dropped, changed or swapped with a neighbour to make one of the other. Words
+ * longer than 63 letters are far from everything. */
+size_t suggest_distance(const char *typed, const char *known);
+
+/* The best of several: begin with the zero value, offer them all, then look at word, which is NULL when none is near.
+ */
+struct suggestion {
+    const char *word;
+    size_t distance;
+};
+void suggest_offer(struct suggestion *best, const char *typed, const char *known);
