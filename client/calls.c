@@ -1,0 +1,74 @@
+#include "client/client_internal.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#define DEFINE_CALL(name, service, method, Request, Response)                                                          \
+    enum ganger_status ganger_##name(struct ganger *ganger, const Ganger__V1__##Request *request, uint32_t timeout_ms, \
+                                     Ganger__V1__##Response **ret_response, struct ganger_error *error)                \
+    {                                                                                                                  \
+        ProtobufCMessage *response = NULL;                                                                             \
+        enum ganger_status status = ganger_call(ganger, &ganger__v1__##service##__descriptor, method, &request->base,  \
+                                                timeout_ms, ret_response != NULL ? &response : NULL, error);           \
+        if (status == GANGER_OK && ret_response != NULL)                                                               \
+            *ret_response = (Ganger__V1__##Response *)response;                                                        \
+        return status;                                                                                                 \
+    }
+
+DEFINE_CALL(get_task, tasks, "GetTask", GetTaskRequest, GetTaskResponse)
+DEFINE_CALL(wait_task, tasks, "WaitTask", WaitTaskRequest, WaitTaskResponse)
+DEFINE_CALL(list_tasks, tasks, "ListTasks", ListTasksRequest, ListTasksResponse)
+DEFINE_CALL(cancel_task, tasks, "CancelTask", CancelTaskRequest, CancelTaskResponse)
+DEFINE_CALL(retry_task, tasks, "RetryTask", RetryTaskRequest, RetryTaskResponse)
+DEFINE_CALL(register_agent, agents, "RegisterAgent", RegisterAgentRequest, RegisterAgentResponse)
+DEFINE_CALL(claim_tasks, agents, "ClaimTasks", ClaimTasksRequest, ClaimTasksResponse)
+DEFINE_CALL(start_task, agents, "StartTask", StartTaskRequest, StartTaskResponse)
+DEFINE_CALL(heartbeat, agents, "Heartbeat", HeartbeatRequest, HeartbeatResponse)
+DEFINE_CALL(complete_task, agents, "CompleteTask", CompleteTaskRequest, CompleteTaskResponse)
+DEFINE_CALL(fail_task, agents, "FailTask", FailTaskRequest, FailTaskResponse)
+DEFINE_CALL(release_task, agents, "ReleaseTask", ReleaseTaskRequest, ReleaseTaskResponse)
+DEFINE_CALL(status, admin, "Status", StatusRequest, StatusResponse)
+DEFINE_CALL(queue_stats, admin, "QueueStats", QueueStatsRequest, QueueStatsResponse)
+DEFINE_CALL(list_agents, admin, "ListAgents", ListAgentsRequest, ListAgentsResponse)
+DEFINE_CALL(put_entry, context, "PutEntry", PutEntryRequest, PutEntryResponse)
+DEFINE_CALL(get_entry, context, "GetEntry", GetEntryRequest, GetEntryResponse)
+DEFINE_CALL(list_entries, context, "ListEntries", ListEntriesRequest, ListEntriesResponse)
+DEFINE_CALL(delete_entry, context, "DeleteEntry", DeleteEntryRequest, DeleteEntryResponse)
+DEFINE_CALL(context_stats, context, "ContextStats", ContextStatsRequest, ContextStatsResponse)
+DEFINE_CALL(append_stream, streams, "AppendStream", AppendStreamRequest, AppendStreamResponse)
+DEFINE_CALL(read_stream, streams, "ReadStream", ReadStreamRequest, ReadStreamResponse)
+DEFINE_CALL(seal_stream, streams, "SealStream", SealStreamRequest, SealStreamResponse)
+DEFINE_CALL(list_streams, streams, "ListStreams", ListStreamsRequest, ListStreamsResponse)
+
+static DEFINE_CALL(submit_numbered, tasks, "SubmitTasks", SubmitTasksRequest, SubmitTasksResponse)
+
+    /* 48 bits of time and 80 of chance: sessions that begin together lie together in the broker's store. */
+    static void session_begin(struct ganger *ganger)
+{
+    uint8_t time[8];
+
+    store_u64(time, clock_wall_ms());
+    memcpy(ganger->session, time + 2, 6);
+    CHECK(getrandom(ganger->session + 6, SESSION_SIZE - 6, 0) == SESSION_SIZE - 6);
+}
+
+/* A submit without a number of its own gets one, so that it is done once however often a lost connection makes the
+ * library send it. All earlier ones have ended here: nobody asks for their answers any more. */
+enum ganger_status ganger_submit_tasks(struct ganger *ganger, const Ganger__V1__SubmitTasksRequest *request,
+                                       uint32_t timeout_ms, Ganger__V1__SubmitTasksResponse **ret_response,
+                                       struct ganger_error *error)
+{
+    Ganger__V1__SubmitTasksRequest numbered = *request;
+
+    if (request->session.len > 0)
+        return ganger_submit_numbered(ganger, request, timeout_ms, ret_response, error);
+    if (ganger->sequence == 0)
+        session_begin(ganger);
+    numbered.session = (ProtobufCBinaryData){.data = ganger->session, .len = SESSION_SIZE};
+    numbered.sequence = ++ganger->sequence;
+    numbered.acked_below = numbered.sequence;
+    return ganger_submit_numbered(ganger, &numbered, timeout_ms, ret_response, error);
+}
