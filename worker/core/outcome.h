@@ -1,0 +1,62 @@
+/* How a run ended, and what the broker is told of it.
+ *
+ * The supervisor's own intent decides before any exit status: an agent that is asked to end may well exit with 0. */
+#pragma once
+
+#include "common/base/bytes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RESULT_MAX_BYTES ((size_t)64 * 1024)
+#define TAIL_MAX_BYTES ((size_t)4 * 1024)
+#define MESSAGE_SIZE 1024 /* with its NUL */
+#define EXIT_RELEASE 75   /* EX_TEMPFAIL: not now */
+
+/* Why the supervisor ended it; the first one counts. */
+enum intent {
+    INTENT_NONE,
+    INTENT_CANCEL,      /* the broker says stop */
+    INTENT_TIMEOUT,     /* it ran too long */
+    INTENT_OUTPUT_FULL, /* it wrote too much */
+    INTENT_SHUTDOWN,    /* the supervisor ends */
+    INTENT_STALE,       /* it is not our run any more */
+    INTENTS
+};
+
+struct ending {
+    enum intent intent;
+    const char *reason;    /* of the intent; NULL = none */
+    bool refused;          /* it was never started: reason says why, delay_ms when to try again */
+    bool refused_for_good; /* and no further attempt would help */
+    uint32_t delay_ms;
+    bool started;           /* there was a main process */
+    int exit_status;        /* -1 = none */
+    int signal;             /* 0 = none */
+    bool shim_lost;         /* its shim died, so its exit status is not known */
+    const char *last_words; /* the last line on stderr; "" = none */
+};
+
+enum decision_kind { DECISION_COMPLETE, DECISION_FAIL, DECISION_RELEASE, DECISION_SILENT };
+enum decision_failure { DECISION_BY_ATTEMPT = 1, DECISION_BY_CRASH = 2, DECISION_BY_TIMEOUT = 3 }; /* as in the proto */
+
+struct decision {
+    enum decision_kind kind;
+    enum decision_failure failure;
+    bool final;
+    uint32_t delay_ms; /* of a release */
+    char message[MESSAGE_SIZE];
+};
+
+/* backoff_ms: before a task whose agent asked for a later try may be claimed again. */
+void outcome_decide(const struct ending *ending, uint32_t backoff_ms, struct decision *ret_decision);
+/* first_ms doubled for each time that it was tried before, at most max_ms; 0 means the protocol's defaults. */
+uint32_t outcome_backoff(uint32_t first_ms, uint32_t max_ms, uint32_t times);
+
+/* The result of a run: what was in its result file (file_size is its true size, file holds at most RESULT_MAX_BYTES of
+ * it), or else the end of its standard output. Borrowed from the two. */
+struct bytes outcome_result(struct bytes file, struct bytes output_tail);
+const char *outcome_content_type(struct bytes result);
+/* The last line that is not empty, as text that can be shown; at most size - 1 bytes. */
+void outcome_last_line(struct bytes tail, char *ret_line, size_t size);
