@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define BATCH_MAX_DEFAULT 1024
+#define RECEIVE_SLICE ((size_t)8)
 
 struct serve {
     struct serve_options options;
@@ -78,6 +79,22 @@ static void discard_batch(struct serve *serve)
     rpc_server_flush(options->server, serve->revision);
 }
 
+/* Small slices, so that a batch of large requests is cut off soon after it is full. */
+static void receive(const struct serve *serve, uint64_t now_ms)
+{
+    const struct serve_options *options = &serve->options;
+    size_t left = options->batch_max;
+
+    while (left > 0) {
+        size_t slice = left < RECEIVE_SLICE ? left : RECEIVE_SLICE;
+        if (rpc_server_receive(options->server, slice, now_ms) < slice)
+            return;
+        if (options->callbacks->batch_is_full != NULL && options->callbacks->batch_is_full(options->state))
+            return;
+        left -= slice;
+    }
+}
+
 static void run_batch(struct serve *serve)
 {
     const struct serve_options *options = &serve->options;
@@ -88,7 +105,7 @@ static void run_batch(struct serve *serve)
 
     must(store_begin(options->store, STORE_WRITE, &txn), "begin");
     must(callbacks->begin(options->state, txn, now_ms), "begin");
-    (void)rpc_server_receive(options->server, options->batch_max, now_ms);
+    receive(serve, now_ms);
     if (callbacks->settle != NULL)
         must(callbacks->settle(options->state, now_ms), "settle");
     /* After settle: who can be answered in this very batch is not told that it was too late. */

@@ -36,6 +36,8 @@ struct serve_callbacks {
     uint64_t (*committed)(void *state);
     /* Forget what the batch did. What it parked stays parked. */
     void (*discarded)(void *state);
+    /* Takes no further request into this batch: enough was written or is to be sent. */
+    bool (*batch_is_full)(void *state);
     /* Sends a bounded share of what open streams have to get; true: there is more, do not sleep. */
     bool (*stream)(void *state, uint64_t now_ms);
     /* When a turn is due even if no request comes; UINT64_MAX = never. */

@@ -60,7 +60,7 @@ static enum status tail_fill(struct store_txn *txn, struct stream *stream, struc
 {
     struct key key;
     struct bytes old;
-    struct bytes tail;
+    struct bytes tail = {0};
 
     chunk_key(stream->number, stream->tail_offset, &key);
     enum status status = store_get(txn, TABLE_CHUNK, key_view(&key), &old);
@@ -107,7 +107,7 @@ enum status chunk_read(struct store_txn *txn, const struct stream *stream, uint6
     struct key wanted;
     struct bytes key;
     struct bytes record;
-    struct bytes data;
+    struct bytes data = {0};
 
     CHECK(offset < stream->length);
     chunk_key(stream->number, offset, &wanted);

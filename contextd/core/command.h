@@ -18,6 +18,7 @@ enum command_kind {
     COMMAND_APPEND_STREAM,
     COMMAND_READ_STREAM,
     COMMAND_SEAL_STREAM,
+    COMMAND_FIND_STREAM,
     COMMAND_LIST_STREAMS,
     COMMAND_KINDS,
 };
@@ -74,6 +75,12 @@ struct seal_stream {
     uint64_t length;
 };
 
+/* What a stream is, without its bytes. */
+struct find_stream {
+    struct stream_name stream;
+    bool may_be_absent; /* then it is no refusal */
+};
+
 struct list_streams {
     struct bytes namespace;
     struct bytes page_token;
@@ -91,6 +98,7 @@ struct command {
         struct append_stream append_stream;
         struct read_stream read_stream;
         struct seal_stream seal_stream;
+        struct find_stream find_stream;
         struct list_streams list_streams;
     };
 };
@@ -105,9 +113,11 @@ struct effects {
     struct error error; /* STATUS_OK: done. Otherwise refused, and nothing was written */
 
     struct entry entry;        /* get; put and delete: version and revision; VERSION_CONFLICT: what is there */
-    struct stream_info stream; /* append, read, seal */
+    bool shows_current;        /* entry is what a conflict met */
+    struct stream_info stream; /* append, read, seal, find */
     struct bytes data;         /* read */
     bool stream_changed;       /* it grew or was sealed: who follows it has something to get */
+    size_t bytes;              /* of values and data that were written or returned: how heavy the step was */
 
     struct entry *entries; /* list */
     struct stream_info *streams;

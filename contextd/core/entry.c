@@ -34,6 +34,8 @@ static enum status expected_check(struct store_txn *txn, struct bytes key, const
     if (!expected->present || expected->version == current->version)
         return STATUS_OK;
     TRY(entry_find(txn, key, true, current, &effects->error));
+    effects->shows_current = true;
+    effects->bytes = current->value.size;
     if (current->version == 0)
         return error_set(&effects->error, STATUS_ABORTED, "VERSION_CONFLICT",
                          "expected.version: %" PRIu64 " was expected, but there is no such key", expected->version);
@@ -104,6 +106,7 @@ enum status entry_put(struct contextd *core, struct store_txn *txn, const struct
     counters->revision = entry.revision;
     core->changed = true;
     *current = entry;
+    effects->bytes = entry.size_bytes;
     return STATUS_OK;
 }
 
@@ -120,6 +123,7 @@ enum status entry_get(struct store_txn *txn, struct get_entry *get, struct effec
     entry_key(get->namespace, get->key, &key);
     effects->entry = (struct entry){.namespace = get->namespace, .key = get->key};
     TRY(entry_find(txn, key_view(&key), true, &effects->entry, &effects->error));
+    effects->bytes = effects->entry.value.size;
     return effects->entry.version > 0 ? STATUS_OK : no_such_entry(&effects->error);
 }
 
@@ -203,5 +207,6 @@ enum status entry_list(struct store_txn *txn, struct list_entries *list, struct 
         effects->entries[effects->count++] = entry;
         status = store_next(txn, TABLE_ENTRY, &key, &record);
     }
+    effects->bytes = page.value_bytes;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -1,5 +1,7 @@
 #include "contextd/core/records.h"
 
+#include <string.h>
+
 #define CHECKSUM_SIZE sizeof(uint32_t)
 
 enum status context_record_is_damaged(const char *what, struct bytes key, struct error *error)
@@ -7,8 +9,10 @@ enum status context_record_is_damaged(const char *what, struct bytes key, struct
     char text[128];
     size_t size = key.size < sizeof text - 1 ? key.size : sizeof text - 1;
 
+    memcpy(text, key.data, size);
     for (size_t i = 0; i < size; i++)
-        text[i] = key.data[i] > ' ' && key.data[i] < 0x7F ? (char)key.data[i] : '.';
+        if (key.data[i] <= ' ' || key.data[i] >= 0x7F)
+            text[i] = '.';
     text[size] = '\0';
     return error_set(error, STATUS_DATA_LOSS, "CHECKSUM",
                      "the stored %s \"%s\" is damaged: check the disk, restore it from a backup", what, text);

@@ -62,6 +62,8 @@ static enum status run(struct contextd *core, struct store_txn *txn, const struc
         return stream_read(txn, &command->read_stream, effects);
     case COMMAND_SEAL_STREAM:
         return stream_seal(core, txn, now, &command->seal_stream, effects);
+    case COMMAND_FIND_STREAM:
+        return stream_look_up(txn, &command->find_stream, effects);
     case COMMAND_LIST_STREAMS:
         return stream_list(txn, &command->list_streams, effects);
     case COMMAND_KINDS:

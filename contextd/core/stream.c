@@ -122,6 +122,7 @@ enum status stream_append(struct contextd *core, struct store_txn *txn, const st
     TRY(chunk_append(txn, stream, data, &effects->record_buffer, &chunks, &effects->error));
     core->counters.chunks += chunks;
     core->counters.stream_bytes += data.size;
+    effects->bytes = data.size;
     stream_save(core, txn, now, &append->stream, effects);
     return STATUS_OK;
 }
@@ -193,7 +194,21 @@ enum status stream_read(struct store_txn *txn, struct read_stream *read, struct 
     TRY(stream_find(txn, key_view(&key), &effects->stream.stream, &exists, &effects->error));
     if (!exists)
         return no_such_stream(&effects->error);
-    return read_pieces(txn, &effects->stream.stream, read, effects);
+    TRY(read_pieces(txn, &effects->stream.stream, read, effects));
+    effects->bytes = effects->data.size;
+    return STATUS_OK;
+}
+
+enum status stream_look_up(struct store_txn *txn, struct find_stream *find, struct effects *effects)
+{
+    struct key key;
+    bool exists;
+
+    TRY(stream_name_validate(&find->stream, &effects->error));
+    stream_key(&find->stream, &key);
+    effects->stream.name = find->stream;
+    TRY(stream_find(txn, key_view(&key), &effects->stream.stream, &exists, &effects->error));
+    return exists || find->may_be_absent ? STATUS_OK : no_such_stream(&effects->error);
 }
 
 /* A page goes on behind the fence and name of its last stream. */
