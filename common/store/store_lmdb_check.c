@@ -6,71 +6,10 @@
 #include "common/store/store_lmdb_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
-struct missing {
-    size_t first_page;
-    size_t page_count;
-    uint8_t *address; /* of the part of LMDB's map that has nothing behind it */
-    size_t size;
-    off_t offset;
-};
-
-/* The list of free pages is a table whose values are a count and as many page numbers. */
-static int count_free(MDB_txn *txn, size_t first_page, size_t *ret_count)
-{
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-    size_t count = 0;
-
-    int code = mdb_cursor_open(txn, 0, &cursor);
-    if (code != 0)
-        return code;
-    while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        struct bytes pages = {.data = value.mv_data, .size = value.mv_size};
-        for (size_t at = sizeof(size_t); at + sizeof(size_t) <= pages.size; at += sizeof(size_t)) {
-            size_t page;
-            memcpy(&page, pages.data + at, sizeof page);
-            count += page >= first_page;
-        }
-    }
-    mdb_cursor_close(cursor);
-    *ret_count = count;
-    return code == MDB_NOTFOUND ? 0 : code;
-}
-
-static bool all_free(MDB_env *env, const struct missing *missing)
-{
-    MDB_txn *txn = NULL;
-    size_t count = 0;
-
-    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
-        return false;
-    int code = count_free(txn, missing->first_page, &count);
-    mdb_txn_abort(txn);
-    return code == 0 && count == missing->page_count;
-}
-
-/* Reads the list of free pages with zeros laid over what is missing, so that a list that is itself cut off is found to
- * be corrupt. If all is well, the file is made as long as it should be and comes back into the map. */
-static int fill_up(MDB_env *env, int fd, const struct missing *missing, bool *ret_whole)
-{
-    if (mmap(missing->address, missing->size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-        return errno;
-    *ret_whole = all_free(env, missing);
-    if (!*ret_whole)
-        return 0;
-    if (ftruncate(fd, missing->offset + (off_t)missing->size) != 0 ||
-        mmap(missing->address, missing->size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, missing->offset) == MAP_FAILED)
-        return errno;
-    return 0;
-}
-
-int lmdb_check_file(struct lmdb_store *lmdb, bool *ret_whole)
+int lmdb_missing_pages(struct lmdb_store *lmdb, struct lmdb_missing *ret_missing)
 {
     mdb_filehandle_t fd = -1;
     struct stat file;
@@ -83,13 +22,45 @@ int lmdb_check_file(struct lmdb_store *lmdb, bool *ret_whole)
         code = errno;
     if (code != 0)
         return code;
-    size_t pages = (size_t)file.st_size / lmdb->page_bytes;
-    *ret_whole = pages > info.me_last_pgno;
-    if (*ret_whole)
-        return 0;
-    struct missing missing = {.first_page = pages, .page_count = info.me_last_pgno + 1 - pages};
-    missing.offset = (off_t)(pages * lmdb->page_bytes);
-    missing.size = missing.page_count * lmdb->page_bytes;
-    missing.address = (uint8_t *)info.me_mapaddr + missing.offset;
-    return fill_up(lmdb->env, fd, &missing, ret_whole);
+    size_t first_page = (size_t)file.st_size / lmdb->page_bytes;
+    size_t page_count = info.me_last_pgno >= first_page ? info.me_last_pgno + 1 - first_page : 0;
+    *ret_missing = (struct lmdb_missing){.first_page = first_page, .page_count = page_count, .file_size = file.st_size};
+    return 0;
+}
+
+/* The list of free pages is a table whose values are a count and as many page numbers. */
+static int count_free(MDB_cursor *cursor, size_t first_page, size_t *ret_count)
+{
+    MDB_val key;
+    MDB_val value;
+    size_t count = 0;
+    int code;
+
+    while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        const uint8_t *pages = value.mv_data;
+        for (size_t at = sizeof(size_t); at + sizeof(size_t) <= value.mv_size; at += sizeof(size_t)) {
+            size_t page;
+            memcpy(&page, pages + at, sizeof page);
+            count += page >= first_page;
+        }
+    }
+    *ret_count = count;
+    return code == MDB_NOTFOUND ? 0 : code;
+}
+
+bool lmdb_pages_are_free(struct lmdb_store *lmdb, const struct lmdb_missing *missing)
+{
+    MDB_txn *txn = NULL;
+    MDB_cursor *cursor = NULL;
+    size_t count = 0;
+
+    if (mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn) != 0)
+        return false;
+    int code = mdb_cursor_open(txn, 0, &cursor);
+    if (code == 0) {
+        code = count_free(cursor, missing->first_page, &count);
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return code == 0 && count == missing->page_count;
 }

@@ -19,6 +19,9 @@
  * would be taken for a new store, and everything in it lost in silence. */
 #define MARK_MAKING "making\n"
 #define MARK_READY "ready\n"
+/* Followed by the size that the file has to get back: it was made longer only to look at it. */
+#define MARK_CHECKING "checking "
+#define MARK_SIZE 40
 
 struct opening {
     const struct store_schema *schema;
@@ -80,12 +83,18 @@ static enum status take_lock(struct opening *opening)
                      "store %s: another process has it open; stop that one first", opening->directory);
 }
 
+static void read_mark(const struct opening *opening, char text[static MARK_SIZE])
+{
+    ssize_t size = pread(opening->lmdb->lock_fd, text, MARK_SIZE - 1, 0);
+    text[size > 0 ? size : 0] = '\0';
+}
+
 static bool mark_is(const struct opening *opening, const char *mark)
 {
-    char text[16] = "";
-    ssize_t size = pread(opening->lmdb->lock_fd, text, sizeof text - 1, 0);
+    char text[MARK_SIZE];
 
-    return size == (ssize_t)strlen(mark) && memcmp(text, mark, strlen(mark)) == 0;
+    read_mark(opening, text);
+    return strcmp(text, mark) == 0;
 }
 
 static enum status set_mark(const struct opening *opening, const char *mark)
@@ -97,6 +106,22 @@ static enum status set_mark(const struct opening *opening, const char *mark)
         fsync(opening->directory_fd) != 0)
         return refuse(opening, "mark", errno);
     return STATUS_OK;
+}
+
+/* A check that was cut short has left the file longer than it was. */
+static enum status undo_check(const struct opening *opening)
+{
+    char text[MARK_SIZE];
+
+    read_mark(opening, text);
+    if (strncmp(text, MARK_CHECKING, strlen(MARK_CHECKING)) != 0)
+        return STATUS_OK;
+    CLEANUP(fd_close)
+    int fd = openat(opening->directory_fd, "data.mdb", O_WRONLY | O_CLOEXEC);
+    off_t size = (off_t)strtoll(text + strlen(MARK_CHECKING), NULL, 10);
+    if (fd < 0 || ftruncate(fd, size) != 0 || fsync(fd) != 0)
+        return refuse(opening, "undo a check", errno);
+    return set_mark(opening, MARK_READY);
 }
 
 /* Before LMDB maps the file: whether there is one, and whether it has its headers. */
@@ -136,27 +161,45 @@ static enum status open_environment(struct opening *opening, uint64_t map_bytes)
     return code == 0 ? STATUS_OK : refuse(opening, "open", code);
 }
 
+/* A short file is made as long as its header says, looked at, and cut back if it was not well. */
+static enum status check_short_file(const struct opening *opening, int fd, const struct lmdb_missing *missing)
+{
+    CLEANUP(free)
+    char *mark = format_text(MARK_CHECKING "%" PRId64 "\n", missing->file_size);
+    off_t whole_size = (off_t)((missing->first_page + missing->page_count) * opening->lmdb->page_bytes);
+
+    TRY(set_mark(opening, mark));
+    if (ftruncate(fd, whole_size) != 0)
+        return refuse(opening, "check", errno);
+    bool well = lmdb_pages_are_free(opening->lmdb, missing);
+    if (!well && ftruncate(fd, (off_t)missing->file_size) != 0)
+        return refuse(opening, "check", errno);
+    if (fsync(fd) != 0)
+        return refuse(opening, "check", errno);
+    TRY(set_mark(opening, MARK_READY));
+    return well ? STATUS_OK : refuse_truncated(opening, "is shorter than its header says");
+}
+
 static enum status check_file(struct opening *opening)
 {
-    struct lmdb_store *lmdb = opening->lmdb;
+    struct lmdb_missing missing = {0};
     mdb_filehandle_t fd = -1;
     MDB_stat stat;
-    bool whole = false;
 
-    int code = mdb_env_get_fd(lmdb->env, &fd);
+    int code = mdb_env_get_fd(opening->lmdb->env, &fd);
     if (code == 0)
-        code = mdb_env_stat(lmdb->env, &stat);
+        code = mdb_env_stat(opening->lmdb->env, &stat);
     if (code != 0)
         return refuse(opening, "open", code);
     /* LMDB 0.9.24 leaves the data file open across exec. */
     int flags = fcntl(fd, F_GETFD);
     if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) != 0)
         return refuse(opening, "data.mdb", errno);
-    lmdb->page_bytes = stat.ms_psize;
-    code = lmdb_check_file(lmdb, &whole);
+    opening->lmdb->page_bytes = stat.ms_psize;
+    code = lmdb_missing_pages(opening->lmdb, &missing);
     if (code != 0)
         return refuse(opening, "check", code);
-    return whole ? STATUS_OK : refuse_truncated(opening, "is shorter than its header says");
+    return missing.page_count == 0 ? STATUS_OK : check_short_file(opening, fd, &missing);
 }
 
 /* What a process that was killed had committed may be visible and not yet on disk: it is, before anybody is told. */
@@ -243,6 +286,7 @@ static enum status open_all(struct opening *opening, uint64_t map_bytes)
 {
     TRY(open_directory(opening));
     TRY(take_lock(opening));
+    TRY(undo_check(opening));
     TRY(look_at_file(opening));
     TRY(open_environment(opening, map_bytes));
     TRY(check_file(opening));

@@ -24,6 +24,14 @@ extern const struct store_ops lmdb_ops;
 /* Sets blocks aside on the disk for the next transaction and beyond, see store_lmdb_reserve.c. */
 void lmdb_reserve(struct lmdb_store *lmdb);
 
-/* Whether the file has every page that its header counts; an error of the system or of LMDB otherwise, see
- * store_lmdb_check.c. */
-int lmdb_check_file(struct lmdb_store *lmdb, bool *ret_whole) NODISCARD;
+/* What the header counts and the file does not have, see store_lmdb_check.c. */
+struct lmdb_missing {
+    size_t first_page;
+    size_t page_count;
+    int64_t file_size;
+};
+/* 0, or an error of the system or of LMDB. */
+int lmdb_missing_pages(struct lmdb_store *lmdb, struct lmdb_missing *ret_missing) NODISCARD;
+/* Whether all of them are free. Reads the file, which must have been made long enough; where zeros took the place of
+ * the list itself it is found to be corrupt. */
+bool lmdb_pages_are_free(struct lmdb_store *lmdb, const struct lmdb_missing *missing) NODISCARD;
