@@ -1,0 +1,47 @@
+/* The agents and supervisors that have registered, in memory: whoever is forgotten is told to register again.
+ *
+ * At most AGENTS_MAX: the one that was silent longest makes room. Whoever was silent for a day is dropped. */
+#pragma once
+
+#include "broker/core/command.h"
+#include "broker/core/keys.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#define AGENTS_MAX 4096
+#define AGENT_SILENT_MAX_MS (24ULL * 60 * 60 * 1000)
+#define PROFILES_MAX 64
+
+struct agent {
+    char id[AGENT_ID_MAX + 1];
+    uint64_t incarnation;
+    char *host;
+    uint64_t pid;
+    char *version;
+    uint32_t slots;
+    struct profile *profiles; /* texts of its own */
+    size_t profile_count;
+    uint64_t heard_ms; /* store time */
+    struct agent *next;
+    struct agent *prev;
+    UT_hash_handle hh;
+};
+
+/* The zero value is empty. */
+struct agents {
+    struct agent *by_id;
+    struct agent *by_silence; /* the longest silent one first */
+};
+
+void agents_done(struct agents *agents);
+struct agent *agents_find(const struct agents *agents, const char *agent_id);
+/* Makes it known or takes the new particulars. */
+void agents_put(struct agents *agents, const struct command_register *registration, uint64_t now_ms);
+void agents_heard(struct agents *agents, struct agent *agent, uint64_t now_ms);
+/* Drops whoever was silent for too long. */
+void agents_expire(struct agents *agents, uint64_t now_ms);
+
+/* "build7/claude2" is below "build7". */
+bool agent_is_below(const char *agent_id, const char *supervisor_id);

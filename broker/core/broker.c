@@ -1,0 +1,185 @@
+#include "broker/core/broker.h"
+
+#include "broker/core/claim.h"
+#include "broker/core/core.h"
+#include "broker/core/lease.h"
+#include "broker/core/timer.h"
+#include "common/base/check.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_LEASE_MS 30000
+#define DEFAULT_HEARTBEAT_MS 3000
+#define DEFAULT_TERMINATE_MS 30000
+#define DEFAULT_RETENTION_MS (7ULL * 24 * 60 * 60 * 1000)
+#define DEFAULT_TICK_MAX 256
+#define STORE_TIME_SAVED_EVERY_MS 30000
+
+typedef enum status step_fn(struct step *step, const struct command *command);
+
+static step_fn *const steps[COMMAND_KINDS] = {
+    [COMMAND_SUBMIT] = step_submit,
+    [COMMAND_GET] = step_get,
+    [COMMAND_LIST] = step_list,
+    [COMMAND_CANCEL] = step_cancel,
+    [COMMAND_RETRY] = step_retry,
+    [COMMAND_REGISTER] = step_register,
+    [COMMAND_CLAIM] = step_claim,
+    [COMMAND_UNPARK] = step_unpark,
+    [COMMAND_FORGET] = step_forget,
+    [COMMAND_START] = step_start,
+    [COMMAND_HEARTBEAT] = step_heartbeat,
+    [COMMAND_COMPLETE] = step_complete,
+    [COMMAND_FAIL] = step_fail,
+    [COMMAND_RELEASE] = step_release,
+    [COMMAND_QUEUE_STATS] = step_queue_stats,
+    [COMMAND_LIST_AGENTS] = step_list_agents,
+};
+
+struct broker *broker_new(const struct broker_settings *settings)
+{
+    struct broker *broker = allocate_zero(1, sizeof *broker);
+    struct broker_settings *own = &broker->settings;
+
+    *own = *settings;
+    own->lease_ms = own->lease_ms > 0 ? own->lease_ms : DEFAULT_LEASE_MS;
+    own->heartbeat_ms = own->heartbeat_ms > 0 ? own->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
+    own->terminate_ms = own->terminate_ms > 0 ? own->terminate_ms : DEFAULT_TERMINATE_MS;
+    own->retention_ms = own->retention_ms > 0 ? own->retention_ms : DEFAULT_RETENTION_MS;
+    own->tick_max = own->tick_max > 0 ? own->tick_max : DEFAULT_TICK_MAX;
+    broker->jitter = own->random_seed;
+    return broker;
+}
+
+static void forget_all(struct broker *broker)
+{
+    parking_done(broker);
+    lanes_done(&broker->lanes);
+    agents_done(&broker->agents);
+    runs_done(&broker->runs);
+    broker->is_dirty = false;
+}
+
+struct broker *broker_free(struct broker *broker)
+{
+    if (broker == NULL)
+        return NULL;
+    forget_all(broker);
+    buffer_done(&broker->scratch);
+    free(broker);
+    return NULL;
+}
+
+static void turn_away_parked(struct broker *broker, struct effects *effects)
+{
+    struct error error = {0};
+
+    (void)error_set(&error, STATUS_UNAVAILABLE, "STORE_FULL", "the store is full and was read anew: claim again");
+    for (const struct parked *parked = broker->parking.by_token; parked != NULL; parked = parked->by_token.next)
+        effects_refuse(effects, parked->token, COMMAND_CLAIM, &error);
+}
+
+enum status broker_open(struct broker *broker, struct store_txn *txn, struct effects *effects, struct error *error)
+{
+    turn_away_parked(broker, effects);
+    forget_all(broker);
+    enum status status = counters_load(txn, &broker->counters);
+    if (status == STATUS_OK)
+        status = lanes_load(&broker->lanes, txn);
+    if (status == STATUS_DATA_LOSS)
+        return error_set(error, status, "DAMAGED_STORE",
+                         "the store's counters or lanes are damaged; restore it from a backup");
+    if (status != STATUS_OK)
+        return error_set(error, status, "STORE_FAILED", "the store cannot be read");
+    broker->opened_ms = broker->counters.store_ms;
+    return STATUS_OK;
+}
+
+/* Splitmix64: no secret, only spread, and the same for the same seed. */
+uint64_t step_random(struct step *step, uint64_t bound)
+{
+    uint64_t mixed = step->broker->jitter += 0x9E3779B97F4A7C15;
+
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9;
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB;
+    return bound > 0 ? (mixed ^ mixed >> 31) % bound : 0;
+}
+
+enum status broker_step(struct broker *broker, struct store_txn *txn, struct broker_time now,
+                        const struct command *command, struct effects *effects)
+{
+    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects};
+
+    CHECK((size_t)command->kind < COMMAND_KINDS);
+    enum status status = steps[command->kind](&step, command);
+    /* An error of another status is one that the command got over; the store's own failures fill none. */
+    if (status != STATUS_OK && step.error.status != status)
+        return status;
+    if (status != STATUS_OK)
+        effects_refuse(effects, command->token, command->kind, &step.error);
+    return claims_wake(&step);
+}
+
+enum status broker_tick(struct broker *broker, struct store_txn *txn, struct broker_time now, struct effects *effects)
+{
+    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects};
+
+    agents_expire(&broker->agents, now.store_ms);
+    TRY(timers_tick(&step, broker->settings.tick_max));
+    TRY(leases_tick(&step, broker->settings.tick_max));
+    return claims_wake(&step);
+}
+
+enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)
+{
+    struct effects none = {0};
+    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = &none};
+    uint64_t timers_ms = UINT64_MAX;
+    uint64_t leases_ms = UINT64_MAX;
+
+    TRY(timers_next_ms(&step, &timers_ms));
+    TRY(leases_next_ms(&step, &leases_ms));
+    uint64_t least_ms = timers_ms < leases_ms ? timers_ms : leases_ms;
+    /* While something runs by it, the store's time is saved even when nothing happens. */
+    if (least_ms > STORE_TIME_SAVED_EVERY_MS && least_ms != UINT64_MAX)
+        least_ms = STORE_TIME_SAVED_EVERY_MS;
+    *ret_ms = least_ms;
+    return STATUS_OK;
+}
+
+enum status broker_settle(struct broker *broker, struct store_txn *txn, struct broker_time now)
+{
+    lanes_settle(&broker->lanes, txn);
+    if (!broker->is_dirty && now.store_ms - broker->counters.store_ms < STORE_TIME_SAVED_EVERY_MS)
+        return STATUS_OK;
+    broker->counters.store_ms = now.store_ms;
+    counters_save(txn, &broker->counters);
+    broker->is_dirty = false;
+    return STATUS_OK;
+}
+
+uint64_t broker_store_ms(const struct broker *broker)
+{
+    return broker->counters.store_ms;
+}
+
+uint64_t broker_revision(const struct broker *broker)
+{
+    return broker->counters.revision;
+}
+
+struct broker_totals broker_totals(const struct broker *broker)
+{
+    return broker->totals;
+}
+
+uint32_t broker_parked(const struct broker *broker)
+{
+    return HASH_CNT(by_token, broker->parking.by_token);
+}
+
+void broker_counts(const struct broker *broker, uint64_t ret_counts[static TASK_STATES])
+{
+    for (size_t state = 0; state < TASK_STATES; state++)
+        ret_counts[state] = broker->lanes.counts[state];
+}

@@ -1,0 +1,76 @@
+/* The broker's core: tasks, claims, leases, retries. Pure: it decides, the shell acts.
+ *
+ * Commands and the time come in, effects come out, state lives behind a store transaction. The same state, commands and
+ * times give the same effects. A batch is any number of broker_step between one broker_tick and one broker_settle, in
+ * one transaction that the caller opens and commits. A refused command has written nothing; its refusal is an effect.
+ * A returned status other than STATUS_OK means that the store failed (or is full: STATUS_RESOURCE_EXHAUSTED), and the
+ * transaction must be given up. */
+#pragma once
+
+#include "broker/core/command.h"
+#include "broker/core/effect.h"
+#include "broker/core/keys.h"
+#include "common/base/cleanup.h"
+#include "common/base/status.h"
+
+/* Zero means the default. */
+struct broker_settings {
+    uint32_t lease_ms;     /* 30 s */
+    uint32_t heartbeat_ms; /* 3 s; what holders are told to keep */
+    uint32_t terminate_ms; /* 30 s: how long past its run timeout a run that still beats may live */
+    uint64_t retention_ms; /* 7 days */
+    uint32_t tick_max;     /* 256: due timers, and due leases, per batch */
+    uint64_t random_seed;  /* for jitter */
+};
+
+struct broker_time {
+    uint64_t store_ms; /* the store's own time, for durations: goes on from broker_store_ms at the speed of BOOTTIME */
+    uint64_t wall_ms;  /* Unix time, for what people mean as wall time */
+};
+
+/* Since the opening. */
+struct broker_totals {
+    uint64_t claimed;
+    uint64_t completed;
+    uint64_t failed; /* attempts */
+    uint64_t expired_leases;
+};
+
+struct broker;
+
+struct broker *broker_new(const struct broker_settings *settings) NODISCARD;
+struct broker *broker_free(struct broker *broker);
+DEFINE_CLEANUP(struct broker *, broker_free)
+
+/* Reads what it keeps in memory; before the first step, and again after a transaction that was given up, which its
+ * parked claims are told (UNAVAILABLE/STORE_FULL). DATA_LOSS with a message when the store cannot be used. */
+enum status broker_open(struct broker *broker, struct store_txn *txn, struct effects *effects, struct error *error)
+    NODISCARD;
+
+/* What is due by now: timers and leases, at most settings.tick_max of each. */
+enum status broker_tick(struct broker *broker, struct store_txn *txn, struct broker_time now, struct effects *effects)
+    NODISCARD;
+enum status broker_step(struct broker *broker, struct store_txn *txn, struct broker_time now,
+                        const struct command *command, struct effects *effects) NODISCARD;
+/* Writes what a batch writes once. Nothing else may be done with this transaction but to commit it. */
+enum status broker_settle(struct broker *broker, struct store_txn *txn, struct broker_time now) NODISCARD;
+/* How long until broker_tick has something to do; UINT64_MAX = never. Before broker_settle, in the same transaction. */
+enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)
+    NODISCARD;
+
+/* The store's time at the opening. */
+uint64_t broker_store_ms(const struct broker *broker);
+uint64_t broker_revision(const struct broker *broker);
+struct broker_totals broker_totals(const struct broker *broker);
+uint32_t broker_parked(const struct broker *broker);
+void broker_counts(const struct broker *broker, uint64_t ret_counts[static TASK_STATES]);
+
+/* What broker_check found. */
+struct check_report {
+    uint64_t tasks;
+    uint64_t problems;
+    char first[256]; /* what the first one is */
+};
+/* Reads the whole store and compares: every record's checksum, every index row with what the states imply, every count
+ * with the tasks. After broker_settle, or in a transaction of its own. */
+enum status broker_check(const struct broker *broker, struct store_txn *txn, struct check_report *ret_report) NODISCARD;

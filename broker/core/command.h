@@ -1,0 +1,208 @@
+/* What the core is asked.
+ *
+ * A command is decided at once and whole. Everything that it points at is borrowed until broker_step returns; texts are
+ * never NULL. The token names the call that waits for the answer, and comes back in it. */
+#pragma once
+
+#include "broker/core/state.h"
+#include "common/base/bytes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct label {
+    const char *key;
+    const char *value;
+};
+
+/* Zero and empty mean the default. */
+struct task_spec {
+    const char *namespace;
+    const char *queue;
+    const char *agent_type;
+    const char *title;
+    struct bytes payload;
+    const char *content_type;
+    const struct label *labels;
+    size_t label_count;
+    uint32_t priority;
+    uint64_t not_before_ms;
+    uint32_t delay_ms;
+    uint64_t run_timeout_ms;
+    uint32_t max_attempts;
+    uint32_t backoff_ms;
+    uint32_t backoff_max_ms;
+    uint64_t retention_ms;
+};
+
+/* One run of a task. */
+struct run_name {
+    uint64_t task_id;
+    uint64_t fence;
+};
+
+struct outcome {
+    struct bytes result;
+    const char *content_type;
+    const char *message;
+    int32_t exit_status; /* -1 where there was no process */
+    int32_t signal;
+    uint64_t fence;
+};
+
+struct profile {
+    const char *agent_type;
+    uint32_t max;
+    uint32_t running;
+    bool available;
+    const char *problem;
+};
+
+struct command_submit {
+    const struct task_spec *specs;
+    size_t spec_count;
+    bool atomic;
+    struct bytes session;
+    uint64_t sequence;
+    uint64_t acked_below;
+    bool store_is_nearly_full; /* what only adds is refused */
+};
+
+struct command_get {
+    uint64_t task_id;
+    bool with_payload;
+};
+
+struct command_list {
+    const char *namespace;
+    const char *queue;
+    const char *agent_type;
+    uint32_t states; /* one bit each; 0 = all */
+    const struct label *labels;
+    size_t label_count;
+    uint64_t min_task_id;
+    uint64_t max_task_id;
+    bool newest_first;
+    uint32_t page_size;
+    uint64_t page_token;
+};
+
+struct command_cancel {
+    uint64_t task_id;
+    const char *reason;
+};
+
+struct command_retry {
+    uint64_t task_id;
+    bool force;
+};
+
+struct command_register {
+    const char *agent_id;
+    uint64_t incarnation;
+    const char *host;
+    uint64_t pid;
+    const char *version;
+    uint32_t slots;
+    const struct profile *profiles;
+    size_t profile_count;
+    const struct run_name *held;
+    size_t held_count;
+};
+
+struct command_claim {
+    const char *namespace;
+    const char *const *queues;
+    size_t queue_count;
+    const char *agent_type;
+    const char *agent_id;
+    uint64_t incarnation;
+    uint64_t claim_seq;
+    uint32_t max;
+    bool waits; /* park it when nothing is ready */
+    bool start;
+};
+
+struct command_start {
+    struct run_name run;
+    const char *agent_id;
+};
+
+struct beat {
+    struct run_name run;
+    uint32_t progress_percent;
+    const char *progress_text;
+};
+
+struct command_heartbeat {
+    const char *agent_id;
+    uint64_t incarnation;
+    const struct beat *beats;
+    size_t beat_count;
+};
+
+struct command_complete {
+    struct run_name run;
+    struct outcome outcome;
+};
+
+enum failure { FAILURE_OF_ATTEMPT = 1, FAILURE_BY_CRASH = 2, FAILURE_BY_TIMEOUT = 3 };
+
+struct command_fail {
+    struct run_name run;
+    enum failure failure;
+    bool final;
+    uint32_t retry_after_ms;
+    struct outcome outcome;
+};
+
+struct command_release {
+    struct run_name run;
+    const char *reason;
+    uint32_t delay_ms;
+};
+
+struct command_queue_stats {
+    const char *namespace;
+};
+
+enum command_kind {
+    COMMAND_SUBMIT,
+    COMMAND_GET,
+    COMMAND_LIST,
+    COMMAND_CANCEL,
+    COMMAND_RETRY,
+    COMMAND_REGISTER,
+    COMMAND_CLAIM,
+    COMMAND_UNPARK, /* the parked claim with this token has waited enough: it is answered with nothing */
+    COMMAND_FORGET, /* the parked claim with this token has nobody who waits for it: it is dropped without an answer */
+    COMMAND_START,
+    COMMAND_HEARTBEAT,
+    COMMAND_COMPLETE,
+    COMMAND_FAIL,
+    COMMAND_RELEASE,
+    COMMAND_QUEUE_STATS,
+    COMMAND_LIST_AGENTS,
+    COMMAND_KINDS,
+};
+
+struct command {
+    enum command_kind kind;
+    uint64_t token;
+    union {
+        struct command_submit submit;
+        struct command_get get;
+        struct command_list list;
+        struct command_cancel cancel;
+        struct command_retry retry;
+        struct command_register registration;
+        struct command_claim claim;
+        struct command_start start;
+        struct command_heartbeat heartbeat;
+        struct command_complete complete;
+        struct command_fail fail;
+        struct command_release release;
+        struct command_queue_stats queue_stats;
+    };
+};

@@ -1,0 +1,59 @@
+/* What the core's files share: the broker's memory, and one command on its way through it. Everything in the broker can
+ * be read again from the store, or may be forgotten. */
+#pragma once
+
+#include "broker/core/agent.h"
+#include "broker/core/broker.h"
+#include "broker/core/counters.h"
+#include "broker/core/effect.h"
+#include "broker/core/lane.h"
+#include "broker/core/parked.h"
+#include "broker/core/run.h"
+#include "broker/core/task.h"
+#include "common/base/bytes.h"
+
+#define QUEUE_KEY_MAX 160
+
+struct broker {
+    struct broker_settings settings;
+    struct counters counters;
+    bool is_dirty;      /* the counters are to be saved */
+    uint64_t opened_ms; /* store time: every lease gets a full term from here */
+    uint64_t jitter;    /* the state of the generator */
+    struct broker_totals totals;
+    struct lanes lanes;
+    struct agents agents;
+    struct parking parking;
+    struct runs runs;
+    struct buffer scratch; /* for records on their way to the store */
+};
+
+/* One command, or one tick. Functions that decide return a status: STATUS_OK, or a refusal with error filled, or (with
+ * error not filled) the store's own failure. */
+struct step {
+    struct broker *broker;
+    struct store_txn *txn;
+    struct broker_time now;
+    struct effects *effects;
+    struct error error;
+};
+
+enum status step_submit(struct step *step, const struct command *command) NODISCARD;
+enum status step_get(struct step *step, const struct command *command) NODISCARD;
+enum status step_list(struct step *step, const struct command *command) NODISCARD;
+enum status step_cancel(struct step *step, const struct command *command) NODISCARD;
+enum status step_retry(struct step *step, const struct command *command) NODISCARD;
+enum status step_register(struct step *step, const struct command *command) NODISCARD;
+enum status step_claim(struct step *step, const struct command *command) NODISCARD;
+enum status step_unpark(struct step *step, const struct command *command) NODISCARD;
+enum status step_forget(struct step *step, const struct command *command) NODISCARD;
+enum status step_start(struct step *step, const struct command *command) NODISCARD;
+enum status step_heartbeat(struct step *step, const struct command *command) NODISCARD;
+enum status step_complete(struct step *step, const struct command *command) NODISCARD;
+enum status step_fail(struct step *step, const struct command *command) NODISCARD;
+enum status step_release(struct step *step, const struct command *command) NODISCARD;
+enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
+enum status step_list_agents(struct step *step, const struct command *command) NODISCARD;
+
+/* From the broker's seeded generator: 0 to below bound. */
+uint64_t step_random(struct step *step, uint64_t bound);

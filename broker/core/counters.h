@@ -1,0 +1,25 @@
+/* What the store counts: ids, fences, revisions, lanes, and its own time. One row, written once per batch.
+ *
+ * Ids, fences and revisions are an epoch (16 bits) above a counter (48 bits). They are never used twice: the row is
+ * part of every commit that used one. */
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/store/store.h"
+
+struct counters {
+    uint16_t epoch;
+    uint64_t task_id;  /* the last one given */
+    uint64_t fence;    /* likewise */
+    uint64_t revision; /* likewise */
+    uint32_t lane;     /* likewise */
+    uint64_t sessions; /* open ones */
+    uint64_t store_ms; /* the store's own time at the last commit */
+};
+
+/* STATUS_DATA_LOSS when the row is damaged; zeros in a new store. */
+enum status counters_load(struct store_txn *txn, struct counters *ret_counters) NODISCARD;
+void counters_save(struct store_txn *txn, const struct counters *counters);
+
+/* The next number after *last, in this epoch. */
+uint64_t counters_next(const struct counters *counters, uint64_t *last);

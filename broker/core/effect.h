@@ -1,0 +1,149 @@
+/* What the core answers and wants done.
+ *
+ * Effects own what they point at (in their arena) until effects_reset. An answer goes to the call that its token names,
+ * which need not be the one of the command that caused it. Nothing of it may leave before the commit. */
+#pragma once
+
+#include "broker/core/command.h"
+#include "common/base/arena.h"
+#include "common/base/status.h"
+
+/* A task as it is now. */
+struct task_view {
+    uint64_t id;
+    enum task_state state;
+    bool canceling;
+    struct task_spec spec;
+    uint32_t attempts;
+    uint32_t crashes;
+    uint32_t interruptions;
+    uint32_t deliveries;
+    uint64_t fence;
+    const char *agent_id;
+    uint64_t submitted_ms;
+    uint64_t claimed_ms;
+    uint64_t started_ms;
+    uint64_t ended_ms;
+    uint64_t due_in_ms;
+    bool has_outcome;
+    struct outcome outcome;
+    uint64_t revision;
+    uint32_t progress_percent;
+    const char *progress_text;
+    const char *cancel_reason;
+    size_t size; /* about how much of a message it takes, in bytes */
+};
+
+struct submit_outcome {
+    uint64_t task_id;            /* 0 when refused */
+    const struct error *refusal; /* NULL when taken */
+};
+
+enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3 };
+
+struct beat_reply {
+    struct run_name run;
+    enum verdict verdict;
+    const char *reason;
+    uint32_t lease_ms;
+};
+
+struct queue_view {
+    const char *namespace;
+    const char *queue;
+    uint64_t counts[TASK_STATES];
+    uint64_t oldest_ready_ms; /* age; 0 = none */
+    const char **agent_types;
+    size_t agent_type_count;
+};
+
+struct agent_view {
+    const char *agent_id;
+    uint64_t incarnation;
+    const char *host;
+    uint64_t pid;
+    const char *version;
+    uint32_t slots;
+    const struct profile *profiles;
+    size_t profile_count;
+    uint32_t held;
+    uint64_t silent_ms;
+};
+
+struct answer {
+    struct answer *next;
+    uint64_t token;
+    enum command_kind kind;      /* of the command that it answers: which member of the union counts */
+    const struct error *refusal; /* NULL: a good one */
+    union {
+        struct {
+            struct submit_outcome *outcomes;
+            size_t count;
+        } submit;
+        const struct task_view *task; /* get, cancel, retry */
+        struct {
+            const struct task_view **tasks;
+            size_t count;
+            uint64_t next_page_token;
+        } list;
+        struct {
+            struct run_name *released;
+            size_t released_count;
+            uint32_t heartbeat_ms;
+            uint32_t lease_ms;
+        } registration;
+        struct {
+            const struct task_view **tasks;
+            size_t count;
+            uint32_t heartbeat_ms;
+            uint32_t lease_ms;
+        } claim;
+        uint32_t attempt; /* start */
+        struct {
+            struct beat_reply *replies;
+            size_t count;
+            bool registered;
+        } heartbeat;
+        enum task_state state; /* fail, release */
+        struct {
+            struct queue_view *queues;
+            size_t count;
+        } queue_stats;
+        struct {
+            struct agent_view *agents;
+            size_t count;
+        } agents;
+    };
+};
+
+/* A command to the holder of a run, who need not attend: the next heartbeat says the same. */
+struct push {
+    struct push *next;
+    const char *agent_id;
+    struct run_name run;
+    const char *reason;
+};
+
+/* The zero value is empty. */
+struct effects {
+    struct arena arena;
+    struct answer *answers;
+    struct answer **answers_end;
+    struct push *pushes;
+    struct push **pushes_end;
+    uint64_t *changed; /* tasks that changed or are gone */
+    size_t changed_count;
+    size_t changed_capacity;
+    uint64_t damaged_id; /* the last task whose record was found damaged, 0 = none */
+};
+
+void effects_done(struct effects *effects);
+DEFINE_CLEANUP_EMBEDDED(struct effects, effects_done)
+/* Forgets everything. */
+void effects_reset(struct effects *effects);
+
+/* For the core. */
+struct answer *effects_answer(struct effects *effects, uint64_t token, enum command_kind kind);
+void effects_refuse(struct effects *effects, uint64_t token, enum command_kind kind, const struct error *error);
+void effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason);
+void effects_change(struct effects *effects, uint64_t task_id);

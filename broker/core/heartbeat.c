@@ -1,0 +1,59 @@
+#include "broker/core/core.h"
+#include "broker/core/ending.h"
+#include "broker/core/lease.h"
+#include "broker/core/limits.h"
+
+static void note_progress(struct step *step, const struct task *task, const struct beat *beat)
+{
+    struct run *run = runs_find(&step->broker->runs, task->id, task->fence);
+
+    if (run != NULL && run_set_progress(run, beat->progress_percent, beat->progress_text))
+        effects_change(step->effects, task->id);
+}
+
+static enum status answer_beat(struct step *step, const struct beat *beat, struct beat_reply *reply)
+{
+    struct task task;
+    bool is_repeat = false;
+    enum status status = run_load(step, beat->run, RUN_IS_OPEN, &task, &is_repeat);
+
+    *reply = (struct beat_reply){.run = beat->run, .verdict = VERDICT_STALE, .reason = ""};
+    /* Also what cannot be read: nobody could end that run well any more. */
+    if (status == STATUS_ABORTED || status == STATUS_NOT_FOUND || status == STATUS_DATA_LOSS)
+        return STATUS_OK;
+    TRY(status);
+    lease_renew(step, &task);
+    note_progress(step, &task, beat);
+    reply->verdict = VERDICT_GO_ON;
+    reply->lease_ms = step->broker->settings.lease_ms;
+    if (task.canceling) {
+        reply->verdict = VERDICT_STOP;
+        reply->reason = arena_text(&step->effects->arena, bytes_of_text(task.cancel_reason));
+    } else if (run_timeout_has_passed(step, &task)) {
+        reply->verdict = VERDICT_STOP;
+        reply->reason = "its run timeout has passed";
+    }
+    return STATUS_OK;
+}
+
+enum status step_heartbeat(struct step *step, const struct command *command)
+{
+    const struct command_heartbeat *heartbeat = &command->heartbeat;
+
+    TRY(limits_check_heartbeat(heartbeat, &step->error));
+    struct agent *agent = agents_find(&step->broker->agents, heartbeat->agent_id);
+    if (agent != NULL && heartbeat->incarnation < agent->incarnation)
+        return error_set(&step->error, STATUS_ABORTED, "STALE_INCARNATION",
+                         "a newer incarnation of %s has taken its place; end this one", heartbeat->agent_id);
+    if (agent != NULL)
+        agents_heard(&step->broker->agents, agent, step->now.store_ms);
+
+    struct beat_reply *replies = arena_zero(&step->effects->arena, heartbeat->beat_count, sizeof *replies);
+    for (size_t i = 0; i < heartbeat->beat_count; i++)
+        TRY(answer_beat(step, &heartbeat->beats[i], &replies[i]));
+    struct answer *answer = effects_answer(step->effects, command->token, command->kind);
+    answer->heartbeat.replies = replies;
+    answer->heartbeat.count = heartbeat->beat_count;
+    answer->heartbeat.registered = agent != NULL && agent->incarnation == heartbeat->incarnation;
+    return STATUS_OK;
+}

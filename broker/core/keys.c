@@ -1,0 +1,130 @@
+#include "broker/core/keys.h"
+
+#include "common/base/check.h"
+
+#include <string.h>
+
+static const char *const table_names[BROKER_TABLES] = {
+    [TABLE_META] = "meta",       [TABLE_TASK] = "task",     [TABLE_STATE] = "state",   [TABLE_READY] = "ready",
+    [TABLE_TIMER] = "timer",     [TABLE_LEASE] = "lease",   [TABLE_HOLDER] = "holder", [TABLE_RESULT] = "result",
+    [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
+};
+
+const struct store_schema broker_schema = {.names = table_names, .count = BROKER_TABLES, .version = 1};
+
+#define TIMER_HEAD_SIZE 10 /* time base, due, kind */
+
+struct key key_meta(void)
+{
+    return (struct key){.data = {'m'}, .size = 1};
+}
+
+struct key key_of_id(uint64_t id)
+{
+    struct key key;
+
+    store_u64(key.data, id);
+    key.size = 8;
+    return key;
+}
+
+struct key key_ready(uint32_t lane, uint8_t priority, uint64_t id)
+{
+    struct key key;
+
+    store_u32(key.data, lane);
+    key.data[4] = priority;
+    store_u64(key.data + 5, id);
+    key.size = 13;
+    return key;
+}
+
+struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, struct bytes tail)
+{
+    struct key key;
+
+    CHECK(tail.size <= KEY_MAX - TIMER_HEAD_SIZE);
+    key.data[0] = (uint8_t)time_base;
+    store_u64(key.data + 1, due_ms);
+    key.data[9] = (uint8_t)kind;
+    if (tail.size > 0)
+        memcpy(key.data + TIMER_HEAD_SIZE, tail.data, tail.size);
+    key.size = TIMER_HEAD_SIZE + tail.size;
+    return key;
+}
+
+struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id)
+{
+    struct key tail = key_of_id(id);
+
+    return key_timer(time_base, due_ms, kind, key_bytes(&tail));
+}
+
+struct key key_lease(uint64_t due_ms, uint64_t id)
+{
+    struct key key;
+
+    store_u64(key.data, due_ms);
+    store_u64(key.data + 8, id);
+    key.size = 16;
+    return key;
+}
+
+struct key key_holder(const char *agent_id, uint64_t id)
+{
+    struct key key;
+    size_t size = strlen(agent_id);
+
+    CHECK(size <= AGENT_ID_MAX);
+    memcpy(key.data, agent_id, size + 1);
+    store_u64(key.data + size + 1, id);
+    key.size = size + 9;
+    return key;
+}
+
+struct key key_submit(struct bytes session, uint64_t sequence)
+{
+    struct key key;
+
+    CHECK(session.size == SESSION_SIZE);
+    memcpy(key.data, session.data, SESSION_SIZE);
+    store_u64(key.data + SESSION_SIZE, sequence);
+    key.size = SESSION_SIZE + 8;
+    return key;
+}
+
+struct key key_claim(const char *agent_id)
+{
+    struct key key;
+
+    key.size = strlen(agent_id);
+    CHECK(key.size > 0 && key.size <= AGENT_ID_MAX);
+    memcpy(key.data, agent_id, key.size);
+    return key;
+}
+
+struct key key_lane(uint32_t lane)
+{
+    struct key key;
+
+    store_u32(key.data, lane);
+    key.size = 4;
+    return key;
+}
+
+uint64_t key_read_id(struct bytes key)
+{
+    CHECK(key.size >= 8);
+    return load_u64(key.data + key.size - 8);
+}
+
+struct timer key_read_timer(struct bytes key)
+{
+    CHECK(key.size >= TIMER_HEAD_SIZE);
+    return (struct timer){
+        .time_base = (enum time_base)key.data[0],
+        .due_ms = load_u64(key.data + 1),
+        .kind = (enum timer_kind)key.data[9],
+        .tail = bytes_slice(key, TIMER_HEAD_SIZE, key.size),
+    };
+}

@@ -1,0 +1,86 @@
+/* The tables of the broker's store and their keys.
+ *
+ * Numbers are big-endian, so that the order of keys is the order of numbers. No key is random or hashed: what is
+ * written together lies together, and a commit dirties few pages.
+ *
+ *   meta     'm'                                -> counters, store time
+ *   task     id                                 -> body: what the submitter said; appended, never changed
+ *   state    id                                 -> the state record
+ *   ready    lane, priority, id                 -> empty
+ *   timer    time base, due, kind, tail             -> empty; the tail names what is due: an id, a session, an agent
+ *   lease    due, id                            -> empty
+ *   holder   agent, NUL, id                     -> empty
+ *   result   id                                 -> the outcome of the last run that said something
+ *   session  session                            -> its bounds
+ *   submit   session, sequence                  -> the ids that this submit was given
+ *   claim    agent                              -> its last claim: incarnation, sequence, runs
+ *   lane     lane                               -> namespace, queue, agent type, how many tasks are in which state */
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/store/store.h"
+
+enum broker_table {
+    TABLE_META,
+    TABLE_TASK,
+    TABLE_STATE,
+    TABLE_READY,
+    TABLE_TIMER,
+    TABLE_LEASE,
+    TABLE_HOLDER,
+    TABLE_RESULT,
+    TABLE_SESSION,
+    TABLE_SUBMIT,
+    TABLE_CLAIM,
+    TABLE_LANE,
+    BROKER_TABLES,
+};
+
+extern const struct store_schema broker_schema;
+
+#define SESSION_SIZE 16
+#define AGENT_ID_MAX 127 /* bytes */
+#define KEY_MAX 160
+
+/* A key with its own memory. */
+struct key {
+    uint8_t data[KEY_MAX];
+    size_t size;
+};
+
+static inline struct bytes key_bytes(const struct key *key)
+{
+    return (struct bytes){.data = key->data, .size = key->size};
+}
+
+/* Durations run on store time; what people mean as wall time waits in an order of its own, so that a clock that jumps
+ * moves only that. */
+enum time_base { STORE_TIME = 0, WALL_TIME = 1 };
+
+enum timer_kind {
+    TIMER_READY = 1,   /* a SCHEDULED task becomes READY */
+    TIMER_REMOVE = 2,  /* an ended task is removed */
+    TIMER_SESSION = 3, /* an idle session is dropped */
+    TIMER_CLAIM = 4,   /* the memory of an idle agent's last claim is dropped */
+};
+
+struct timer {
+    enum time_base time_base;
+    uint64_t due_ms;
+    enum timer_kind kind;
+    struct bytes tail; /* borrowed */
+};
+
+struct key key_meta(void);
+struct key key_of_id(uint64_t id); /* task, state, result */
+struct key key_ready(uint32_t lane, uint8_t priority, uint64_t id);
+struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, struct bytes tail);
+struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id);
+struct key key_lease(uint64_t due_ms, uint64_t id);
+struct key key_holder(const char *agent_id, uint64_t id);
+struct key key_submit(struct bytes session, uint64_t sequence);
+struct key key_claim(const char *agent_id);
+struct key key_lane(uint32_t lane);
+
+uint64_t key_read_id(struct bytes key); /* the last eight bytes */
+struct timer key_read_timer(struct bytes key);

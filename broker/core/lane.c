@@ -1,0 +1,314 @@
+#include "broker/core/lane.h"
+
+#include "broker/core/core.h"
+#include "broker/core/record.h"
+#include "common/base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define LANE_VERSION 1
+
+static void make_queue_key(const char *namespace, const char *queue, char *key, size_t *ret_size)
+{
+    size_t namespace_size = strlen(namespace);
+    size_t queue_size = strlen(queue);
+
+    CHECK(namespace_size + queue_size + 2 <= QUEUE_KEY_MAX);
+    memcpy(key, namespace, namespace_size + 1);
+    memcpy(key + namespace_size + 1, queue, queue_size + 1);
+    *ret_size = namespace_size + queue_size + 2;
+}
+
+struct queue *lanes_queue(const struct lanes *lanes, const char *namespace, const char *queue)
+{
+    char key[QUEUE_KEY_MAX];
+    size_t size = 0;
+    struct queue *found = NULL;
+
+    make_queue_key(namespace, queue, key, &size);
+    HASH_FIND(hh, lanes->queues, key, size, found);
+    return found;
+}
+
+struct queue_type *queue_find_type(const struct queue *queue, const char *agent_type)
+{
+    struct queue_type *found = NULL;
+
+    HASH_FIND_STR(queue->types, agent_type, found);
+    return found;
+}
+
+struct lane *lanes_by_number(const struct lanes *lanes, uint32_t number)
+{
+    struct lane *found = NULL;
+
+    HASH_FIND(hh, lanes->by_number, &number, sizeof number, found);
+    return found;
+}
+
+static struct queue *queue_obtain(struct lanes *lanes, const char *namespace, const char *name)
+{
+    struct queue *queue = lanes_queue(lanes, namespace, name);
+
+    if (queue != NULL)
+        return queue;
+    queue = allocate_zero(1, sizeof *queue);
+    queue->namespace = duplicate_text(namespace);
+    queue->name = duplicate_text(name);
+    queue->key = allocate(QUEUE_KEY_MAX);
+    make_queue_key(namespace, name, queue->key, &queue->key_size);
+    HASH_ADD_KEYPTR(hh, lanes->queues, queue->key, queue->key_size, queue);
+    return queue;
+}
+
+struct queue_type *lanes_type(struct lanes *lanes, const char *namespace, const char *queue, const char *agent_type)
+{
+    struct queue *of = queue_obtain(lanes, namespace, queue);
+    struct queue_type *type = queue_find_type(of, agent_type);
+
+    if (type != NULL)
+        return type;
+    type = allocate_zero(1, sizeof *type);
+    type->queue = of;
+    type->agent_type = duplicate_text(agent_type);
+    HASH_ADD_KEYPTR(hh, of->types, type->agent_type, strlen(type->agent_type), type);
+    return type;
+}
+
+static void queue_free(struct lanes *lanes, struct queue *queue)
+{
+    HASH_DEL(lanes->queues, queue);
+    free(queue->namespace);
+    free(queue->name);
+    free(queue->key);
+    free(queue);
+}
+
+void lanes_trim(struct lanes *lanes, struct queue_type *type)
+{
+    struct queue *queue = type->queue;
+
+    if (type->lanes != NULL || type->waits != NULL)
+        return;
+    HASH_DEL(queue->types, type);
+    free(type->agent_type);
+    free(type);
+    if (queue->types == NULL)
+        queue_free(lanes, queue);
+}
+
+static void lane_free(struct lanes *lanes, struct lane *lane)
+{
+    struct queue_type *type = lane->type;
+
+    HASH_DEL(lanes->by_number, lane);
+    LL_DELETE2(type->lanes, lane, next_of_type);
+    type->queue->lane_count--;
+    lanes->count--;
+    free(lane);
+    lanes_trim(lanes, type);
+}
+
+void lanes_done(struct lanes *lanes)
+{
+    struct lane *lane;
+    struct lane *next;
+
+    HASH_ITER(hh, lanes->by_number, lane, next)
+    lane_free(lanes, lane);
+    *lanes = (struct lanes){.queues = lanes->queues};
+}
+
+static void mark_dirty(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->dirty)
+        return;
+    lane->dirty = true;
+    LL_PREPEND2(lanes->dirty, lane, next_dirty);
+}
+
+static struct lane *lane_new(struct lanes *lanes, struct queue_type *type, uint32_t number)
+{
+    struct lane *lane = allocate_zero(1, sizeof *lane);
+
+    lane->number = number;
+    lane->type = type;
+    HASH_ADD(hh, lanes->by_number, number, sizeof lane->number, lane);
+    LL_PREPEND2(type->lanes, lane, next_of_type);
+    type->queue->lane_count++;
+    lanes->count++;
+    return lane;
+}
+
+enum status lanes_obtain(struct broker *broker, const char *namespace, const char *queue, const char *agent_type,
+                         struct lane **ret_lane, struct error *error)
+{
+    struct lanes *lanes = &broker->lanes;
+    struct queue *of = lanes_queue(lanes, namespace, queue);
+    struct queue_type *type = of != NULL ? queue_find_type(of, agent_type) : NULL;
+
+    if (type != NULL && type->lanes != NULL) {
+        *ret_lane = type->lanes;
+        return STATUS_OK;
+    }
+    if (of != NULL && of->lane_count >= LANES_PER_QUEUE_MAX)
+        return error_set(error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_LANES",
+                         "agent_type: queue %s has tasks of %d agent types already; use another queue", queue,
+                         LANES_PER_QUEUE_MAX);
+    if (lanes->count >= LANES_MAX)
+        return error_set(error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_LANES",
+                         "queue: all queues together have %d lanes already; use fewer queues or agent types",
+                         LANES_MAX);
+    /* Not saved for its own sake: a number that no task came to use may be given again. */
+    broker->counters.lane++;
+    struct lane *lane = lane_new(lanes, lanes_type(lanes, namespace, queue, agent_type), broker->counters.lane);
+    lane->head_is_known = true;
+    mark_dirty(lanes, lane);
+    *ret_lane = lane;
+    return STATUS_OK;
+}
+
+void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, enum task_state to)
+{
+    if (from == to)
+        return;
+    if (from != TASK_NONE) {
+        CHECK(lane->counts[from] > 0);
+        lane->counts[from]--;
+        lanes->counts[from]--;
+    }
+    if (to != TASK_NONE) {
+        lane->counts[to]++;
+        lanes->counts[to]++;
+    }
+    mark_dirty(lanes, lane);
+}
+
+void lane_ready_added(struct lanes *lanes, struct lane *lane, uint8_t priority, uint64_t id)
+{
+    if (!lane->woken) {
+        lane->woken = true;
+        LL_PREPEND2(lanes->woken, lane, next_woken);
+    }
+    if (!lane->head_is_known)
+        return;
+    if (lane->head_priority == 0 || priority < lane->head_priority ||
+        (priority == lane->head_priority && id < lane->head_id)) {
+        lane->head_priority = priority;
+        lane->head_id = id;
+    }
+}
+
+void lane_ready_removed(struct lane *lane, uint64_t id)
+{
+    if (lane->head_is_known && lane->head_id == id)
+        lane->head_is_known = false;
+}
+
+enum status lane_find_head(struct store_txn *txn, struct lane *lane)
+{
+    struct key first = key_ready(lane->number, 0, 0);
+    struct bytes key;
+    struct bytes value;
+
+    if (lane->head_is_known)
+        return STATUS_OK;
+    enum status status = lane->counts[TASK_READY] == 0 ? STATUS_NOT_FOUND
+                                                       : store_seek(txn, TABLE_READY, key_bytes(&first), &key, &value);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    lane->head_is_known = true;
+    lane->head_priority = 0;
+    lane->head_id = 0;
+    if (status == STATUS_OK && bytes_have_prefix(key, bytes_slice(key_bytes(&first), 0, 4))) {
+        lane->head_priority = key.data[4];
+        lane->head_id = key_read_id(key);
+    }
+    return STATUS_OK;
+}
+
+static enum status lane_load(struct lanes *lanes, struct bytes key, struct bytes value)
+{
+    struct reader reader;
+
+    if (key.size != 4 || !record_open(value, LANE_VERSION, load_u32(key.data), &reader))
+        return STATUS_DATA_LOSS;
+    const char *namespace = record_text(&reader);
+    const char *queue = record_text(&reader);
+    const char *agent_type = record_text(&reader);
+    if (reader.failed)
+        return STATUS_DATA_LOSS;
+    struct lane *lane = lane_new(lanes, lanes_type(lanes, namespace, queue, agent_type), load_u32(key.data));
+    lane->is_stored = true;
+    for (size_t state = 0; state < TASK_STATES; state++) {
+        lane->counts[state] = reader_u64(&reader);
+        lanes->counts[state] += lane->counts[state];
+    }
+    return reader.failed ? STATUS_DATA_LOSS : STATUS_OK;
+}
+
+enum status lanes_load(struct lanes *lanes, struct store_txn *txn)
+{
+    struct key first = key_lane(0);
+    struct bytes key;
+    struct bytes value;
+    enum status status = store_seek(txn, TABLE_LANE, key_bytes(&first), &key, &value);
+
+    for (; status == STATUS_OK; status = store_next(txn, TABLE_LANE, &key, &value))
+        TRY(lane_load(lanes, key, value));
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *buffer)
+{
+    struct key key = key_lane(lane->number);
+
+    record_begin(buffer, LANE_VERSION);
+    record_add_text(buffer, lane->type->queue->namespace);
+    record_add_text(buffer, lane->type->queue->name);
+    record_add_text(buffer, lane->type->agent_type);
+    for (size_t state = 0; state < TASK_STATES; state++)
+        buffer_add_u64(buffer, lane->counts[state]);
+    store_put(txn, TABLE_LANE, key_bytes(&key), record_seal(buffer, lane->number));
+    lane->is_stored = true;
+}
+
+static void lane_erase(struct store_txn *txn, const struct lane *lane)
+{
+    struct key key = key_lane(lane->number);
+
+    if (lane->is_stored)
+        store_delete(txn, TABLE_LANE, key_bytes(&key));
+}
+
+static bool lane_is_empty(const struct lane *lane)
+{
+    for (size_t state = 0; state < TASK_STATES; state++)
+        if (lane->counts[state] > 0)
+            return false;
+    return true;
+}
+
+void lanes_settle(struct lanes *lanes, struct store_txn *txn)
+{
+    CLEANUP(buffer_done)
+    struct buffer buffer = {0};
+    struct lane *lane = lanes->dirty;
+
+    lanes->dirty = NULL;
+    while (lane != NULL) {
+        struct lane *next = lane->next_dirty;
+
+        lane->dirty = false;
+        lane->next_dirty = NULL;
+        if (lane_is_empty(lane)) {
+            lane_erase(txn, lane);
+            lane_free(lanes, lane);
+        } else {
+            lane_save(txn, lane, &buffer);
+        }
+        lane = next;
+    }
+}

@@ -1,0 +1,93 @@
+/* Queues, agent types and lanes: in what order READY tasks go out.
+ *
+ * A lane holds the tasks of one namespace, queue and agent type in the order (priority, id). Lanes are rows of the
+ * store and live in memory as well, with the counts of their tasks by state (written once per batch) and the first
+ * READY one, which is looked up when it is needed. A lane without tasks goes away at the end of the batch. */
+#pragma once
+
+#include "broker/core/keys.h"
+#include "broker/core/state.h"
+#include "common/base/status.h"
+
+#include <stdbool.h>
+#include <uthash.h>
+
+#define LANES_PER_QUEUE_MAX 4096
+#define LANES_MAX 65536
+#define ANY_TYPE "any"
+
+struct step;
+struct broker;
+struct wait;
+struct queue_type;
+
+struct lane {
+    uint32_t number;
+    struct queue_type *type;
+    uint64_t counts[TASK_STATES];
+    bool dirty; /* counts are not written yet, or it is to be removed */
+    bool is_stored;
+    bool woken;
+    bool head_is_known;    /* the following two are what the store says */
+    uint8_t head_priority; /* 0 = there is none */
+    uint64_t head_id;
+    struct lane *next_of_type;
+    struct lane *next_dirty;
+    struct lane *next_woken;
+    UT_hash_handle hh; /* in lanes.by_number */
+};
+
+/* What waits, and who waits, for one agent type in one queue. */
+struct queue_type {
+    struct queue *queue;
+    char *agent_type; /* "" holds no lanes: claims of every type wait there */
+    struct lane *lanes;
+    struct wait *waits; /* parked claims, the longest waiting first */
+    UT_hash_handle hh;  /* in queue.types */
+};
+
+struct queue {
+    char *namespace;
+    char *name;
+    char *key; /* both, with a NUL between them */
+    size_t key_size;
+    struct queue_type *types;
+    size_t lane_count;
+    UT_hash_handle hh; /* in lanes.queues */
+};
+
+/* The zero value is empty. */
+struct lanes {
+    struct queue *queues;
+    struct lane *by_number;
+    size_t count;
+    struct lane *dirty;
+    struct lane *woken;
+    uint64_t counts[TASK_STATES]; /* of all lanes together */
+};
+
+void lanes_done(struct lanes *lanes);
+/* Reads all lanes. DATA_LOSS when a row is damaged. */
+enum status lanes_load(struct lanes *lanes, struct store_txn *txn) NODISCARD;
+/* Writes what has changed since the last time, and removes lanes without tasks. */
+void lanes_settle(struct lanes *lanes, struct store_txn *txn);
+
+/* NULL when there is none. */
+struct queue *lanes_queue(const struct lanes *lanes, const char *namespace, const char *queue);
+struct queue_type *queue_find_type(const struct queue *queue, const char *agent_type);
+struct lane *lanes_by_number(const struct lanes *lanes, uint32_t number);
+/* Finds or makes; they go away again when nothing uses them. */
+struct queue_type *lanes_type(struct lanes *lanes, const char *namespace, const char *queue, const char *agent_type);
+/* RESOURCE_EXHAUSTED/TOO_MANY_LANES. Makes it in memory only: what is not used is gone after the batch. */
+enum status lanes_obtain(struct broker *broker, const char *namespace, const char *queue, const char *agent_type,
+                         struct lane **ret_lane, struct error *error) NODISCARD;
+/* Frees the type, and its queue, when nothing is in it any more. */
+void lanes_trim(struct lanes *lanes, struct queue_type *type);
+
+/* One task more in the state to and one less in the state from; TASK_NONE counts nowhere. */
+void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, enum task_state to);
+/* The ready table has gained or lost this row. */
+void lane_ready_added(struct lanes *lanes, struct lane *lane, uint8_t priority, uint64_t id);
+void lane_ready_removed(struct lane *lane, uint64_t id);
+/* Makes the head known: lane->head_priority is 0 when nothing is READY in it. */
+enum status lane_find_head(struct store_txn *txn, struct lane *lane) NODISCARD;

@@ -1,0 +1,116 @@
+#include "broker/core/lease.h"
+
+#include "broker/core/core.h"
+#include "broker/core/ending.h"
+
+static uint64_t later(uint64_t a_ms, uint64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+void run_begin(struct step *step, struct task *task)
+{
+    task_move(task, MOVE_START, TASK_RUNNING);
+    task->attempts++;
+    task->started_ms = step->now.wall_ms;
+    task->run_deadline_ms = step->now.store_ms + task->run_timeout_ms;
+}
+
+bool run_timeout_has_passed(const struct step *step, const struct task *task)
+{
+    return task->run_deadline_ms > 0 && step->now.store_ms >= task->run_deadline_ms;
+}
+
+void lease_renew(struct step *step, struct task *task)
+{
+    const struct broker_settings *settings = &step->broker->settings;
+    uint64_t until_ms = step->now.store_ms + settings->lease_ms;
+
+    if (task->run_deadline_ms > 0 && until_ms > task->run_deadline_ms + settings->terminate_ms)
+        until_ms = task->run_deadline_ms + settings->terminate_ms;
+    struct run *run = runs_obtain(&step->broker->runs, task->id, task->fence);
+    if (run != NULL) {
+        run->renewed_until_ms = later(run->renewed_until_ms, until_ms);
+        return;
+    }
+    if (until_ms <= task->now.due_ms)
+        return;
+    task->now.due_ms = until_ms;
+    task_write_quietly(step, task);
+}
+
+/* Nothing is lost before this, so that a broker that was away gives everybody time to be heard again. */
+static uint64_t first_loss_ms(const struct broker *broker)
+{
+    return broker->opened_ms + broker->settings.lease_ms;
+}
+
+static enum status look_at_run(struct step *step, uint64_t id)
+{
+    const struct run *run;
+    struct task task;
+
+    TRY(task_load(step, id, &task));
+    if (!task_is_held(task.now.state))
+        return STATUS_DATA_LOSS;
+    run = runs_find(&step->broker->runs, id, task.fence);
+    uint64_t due_ms = later(task.now.due_ms, first_loss_ms(step->broker));
+    if (run != NULL)
+        due_ms = later(due_ms, run->renewed_until_ms);
+    if (due_ms <= step->now.store_ms)
+        return run_lost(step, &task);
+    task.now.due_ms = due_ms;
+    task_write_quietly(step, &task);
+    return STATUS_OK;
+}
+
+/* The first row; STATUS_NOT_FOUND when there is none. */
+static enum status first_row(struct step *step, struct key *ret_key)
+{
+    struct key first = key_lease(0, 0);
+    struct bytes key;
+    struct bytes value;
+
+    TRY(store_seek(step->txn, TABLE_LEASE, key_bytes(&first), &key, &value));
+    *ret_key = key_lease(load_u64(key.data), key_read_id(key));
+    return STATUS_OK;
+}
+
+enum status leases_tick(struct step *step, uint32_t max)
+{
+    if (step->now.store_ms < first_loss_ms(step->broker))
+        return STATUS_OK;
+    for (uint32_t i = 0; i < max; i++) {
+        struct key row;
+        enum status status = first_row(step, &row);
+        if (status == STATUS_NOT_FOUND)
+            return STATUS_OK;
+        TRY(status);
+        if (load_u64(row.data) > step->now.store_ms)
+            return STATUS_OK;
+        uint64_t id = key_read_id(key_bytes(&row));
+        status = look_at_run(step, id);
+        if (status == STATUS_DATA_LOSS || status == STATUS_NOT_FOUND) {
+            /* What cannot be read must not keep the leases behind it from running out. */
+            step->effects->damaged_id = id;
+            store_delete(step->txn, TABLE_LEASE, key_bytes(&row));
+            continue;
+        }
+        TRY(status);
+    }
+    return STATUS_OK;
+}
+
+enum status leases_next_ms(struct step *step, uint64_t *ret_ms)
+{
+    struct key row;
+    enum status status = first_row(step, &row);
+
+    *ret_ms = UINT64_MAX;
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    TRY(status);
+    uint64_t due_ms = later(load_u64(row.data), first_loss_ms(step->broker));
+    *ret_ms = due_ms > step->now.store_ms ? due_ms - step->now.store_ms : 0;
+    return STATUS_OK;
+}

@@ -1,0 +1,20 @@
+/* Leases: how long a run is believed without a word from its holder.
+ *
+ * The row in the store is a promise that nothing happens before it is due. When it is due, what counts is the latest of
+ * the row, the renewals in memory, and one full lease from the opening of the store; the row moves there, or the lease
+ * is lost. */
+#pragma once
+
+#include "broker/core/task.h"
+
+/* ASSIGNED -> RUNNING, in hand. */
+void run_begin(struct step *step, struct task *task);
+/* A word from the holder of a held task: its lease begins anew. Past its run timeout it gets no more than the allowance
+ * for ending. */
+void lease_renew(struct step *step, struct task *task);
+bool run_timeout_has_passed(const struct step *step, const struct task *task);
+
+/* Takes back what is due, looking at most at max rows. */
+enum status leases_tick(struct step *step, uint32_t max) NODISCARD;
+/* How long until the first row is to be looked at; UINT64_MAX = never. */
+enum status leases_next_ms(struct step *step, uint64_t *ret_ms) NODISCARD;

@@ -1,0 +1,171 @@
+#include "broker/core/limits.h"
+
+#include "broker/core/agent.h"
+#include "broker/core/keys.h"
+
+#include <string.h>
+
+#define BAD_FIELD(error, ...) error_set(error, STATUS_INVALID_ARGUMENT, "BAD_FIELD", __VA_ARGS__)
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool has_only(const char *text, const char *others)
+{
+    for (; *text != '\0'; text++)
+        if (!is_letter_or_digit(*text) && strchr(others, *text) == NULL)
+            return false;
+    return true;
+}
+
+enum status limits_check_name(const char *field, const char *name, struct error *error)
+{
+    if (strlen(name) <= NAME_MAX_BYTES && has_only(name, "._-"))
+        return STATUS_OK;
+    return BAD_FIELD(error, "%s: at most %d of a-z A-Z 0-9 . _ - are allowed", field, NAME_MAX_BYTES);
+}
+
+static enum status check_agent_id(const char *agent_id, struct error *error)
+{
+    size_t size = strlen(agent_id);
+
+    if (size > 0 && size <= AGENT_ID_MAX && has_only(agent_id, "._-/@:"))
+        return STATUS_OK;
+    return BAD_FIELD(error, "agent_id: 1 to %d of a-z A-Z 0-9 . _ - / @ : are needed", AGENT_ID_MAX);
+}
+
+static enum status check_size(const char *field, size_t size, size_t most, struct error *error)
+{
+    if (size <= most)
+        return STATUS_OK;
+    return BAD_FIELD(error, "%s: at most %zu bytes are allowed, these are %zu", field, most, size);
+}
+
+static enum status check_count(const char *field, size_t count, size_t most, struct error *error)
+{
+    if (count <= most)
+        return STATUS_OK;
+    return BAD_FIELD(error, "%s: at most %zu are allowed, these are %zu", field, most, count);
+}
+
+static enum status check_duration(const char *field, uint64_t value_ms, uint64_t most_ms, struct error *error)
+{
+    if (value_ms <= most_ms)
+        return STATUS_OK;
+    return BAD_FIELD(error, "%s: at most %llu days are allowed", field, (unsigned long long)(most_ms / DAY_MS));
+}
+
+static enum status check_labels(const struct label *labels, size_t count, struct error *error)
+{
+    TRY(check_count("labels", count, LABELS_MAX, error));
+    for (size_t i = 0; i < count; i++) {
+        TRY(check_size("labels.key", strlen(labels[i].key), LABEL_KEY_MAX, error));
+        TRY(check_size("labels.value", strlen(labels[i].value), LABEL_VALUE_MAX, error));
+        if (labels[i].key[0] == '\0')
+            return BAD_FIELD(error, "labels.key: it must not be empty");
+    }
+    return STATUS_OK;
+}
+
+enum status limits_check_spec(const struct task_spec *spec, struct error *error)
+{
+    TRY(limits_check_name("namespace", spec->namespace, error));
+    TRY(limits_check_name("queue", spec->queue, error));
+    TRY(limits_check_name("agent_type", spec->agent_type, error));
+    TRY(check_size("title", strlen(spec->title), TITLE_MAX, error));
+    TRY(check_size("payload", spec->payload.size, PAYLOAD_MAX, error));
+    TRY(check_size("content_type", strlen(spec->content_type), CONTENT_TYPE_MAX, error));
+    TRY(check_labels(spec->labels, spec->label_count, error));
+    if (spec->priority > PRIORITY_LAST)
+        return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
+    if (spec->not_before_ms > 0 && spec->delay_ms > 0)
+        return BAD_FIELD(error, "delay_ms: it cannot be given together with not_before_ms");
+    TRY(check_duration("run_timeout_ms", spec->run_timeout_ms, RUN_TIMEOUT_MAX_MS, error));
+    TRY(check_duration("retention_ms", spec->retention_ms, RETENTION_MAX_MS, error));
+    if (spec->max_attempts > ATTEMPTS_MAX)
+        return BAD_FIELD(error, "max_attempts: at most %d are allowed", ATTEMPTS_MAX);
+    return STATUS_OK;
+}
+
+enum status limits_check_submit(const struct command_submit *submit, struct error *error)
+{
+    if (submit->spec_count == 0)
+        return BAD_FIELD(error, "tasks: at least one is needed");
+    TRY(check_count("tasks", submit->spec_count, SPECS_MAX, error));
+    if (submit->session.size == 0)
+        return STATUS_OK;
+    if (submit->session.size != SESSION_SIZE)
+        return BAD_FIELD(error, "session: %d bytes are needed, or none", SESSION_SIZE);
+    if (submit->sequence == 0)
+        return BAD_FIELD(error, "sequence: it counts from 1");
+    if (submit->acked_below > submit->sequence)
+        return BAD_FIELD(error, "acked_below: it cannot be above the sequence");
+    return STATUS_OK;
+}
+
+enum status limits_check_list(const struct command_list *list, struct error *error)
+{
+    TRY(limits_check_name("namespace", list->namespace, error));
+    TRY(limits_check_name("queue", list->queue, error));
+    TRY(limits_check_name("agent_type", list->agent_type, error));
+    TRY(check_labels(list->labels, list->label_count, error));
+    return check_count("page_size", list->page_size, PAGE_MAX, error);
+}
+
+enum status limits_check_cancel(const struct command_cancel *cancel, struct error *error)
+{
+    return check_size("reason", strlen(cancel->reason), REASON_MAX, error);
+}
+
+enum status limits_check_register(const struct command_register *registration, struct error *error)
+{
+    TRY(check_agent_id(registration->agent_id, error));
+    TRY(check_size("host", strlen(registration->host), REASON_MAX, error));
+    TRY(check_size("version", strlen(registration->version), NAME_MAX_BYTES, error));
+    TRY(check_count("held", registration->held_count, HELD_MAX, error));
+    TRY(check_count("profiles", registration->profile_count, PROFILES_MAX, error));
+    for (size_t i = 0; i < registration->profile_count; i++) {
+        TRY(limits_check_name("profiles.agent_type", registration->profiles[i].agent_type, error));
+        TRY(check_size("profiles.problem", strlen(registration->profiles[i].problem), REASON_MAX, error));
+    }
+    return STATUS_OK;
+}
+
+enum status limits_check_claim(const struct command_claim *claim, struct error *error)
+{
+    TRY(limits_check_name("namespace", claim->namespace, error));
+    TRY(check_count("queues", claim->queue_count, QUEUES_MAX, error));
+    for (size_t i = 0; i < claim->queue_count; i++)
+        TRY(limits_check_name("queues", claim->queues[i], error));
+    TRY(limits_check_name("agent_type", claim->agent_type, error));
+    TRY(check_agent_id(claim->agent_id, error));
+    if (claim->claim_seq == 0)
+        return BAD_FIELD(error, "claim_seq: it counts from 1");
+    return check_count("max", claim->max, CLAIM_MAX, error);
+}
+
+enum status limits_check_start(const struct command_start *start, struct error *error)
+{
+    return start->agent_id[0] == '\0' ? STATUS_OK : check_agent_id(start->agent_id, error);
+}
+
+enum status limits_check_heartbeat(const struct command_heartbeat *heartbeat, struct error *error)
+{
+    TRY(check_agent_id(heartbeat->agent_id, error));
+    TRY(check_count("beats", heartbeat->beat_count, BEATS_MAX, error));
+    for (size_t i = 0; i < heartbeat->beat_count; i++) {
+        if (heartbeat->beats[i].progress_percent > 100)
+            return BAD_FIELD(error, "beats.progress_percent: at most 100 is allowed");
+        TRY(check_size("beats.progress_text", strlen(heartbeat->beats[i].progress_text), REASON_MAX, error));
+    }
+    return STATUS_OK;
+}
+
+/* Its message is cut, not refused: it is often the tail of somebody else's output. */
+enum status limits_check_outcome(const struct outcome *outcome, struct error *error)
+{
+    TRY(check_size("outcome.result", outcome->result.size, RESULT_MAX, error));
+    return check_size("outcome.content_type", strlen(outcome->content_type), CONTENT_TYPE_MAX, error);
+}

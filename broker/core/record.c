@@ -1,0 +1,251 @@
+#include "broker/core/record.h"
+
+#include "common/base/check.h"
+
+#include <string.h>
+
+#define TASK_VERSION 1
+#define BODY_VERSION 1
+#define OUTCOME_VERSION 1
+
+#define CHECKSUM_SIZE 4
+#define TASK_FIXED_SIZE 108 /* with the version, before the texts and the checksum */
+
+enum task_flag { FLAG_CANCELING = 1, FLAG_HAS_OUTCOME = 2, FLAG_DUE_BY_WALL = 4 };
+
+static uint32_t record_checksum(struct bytes content, uint64_t number)
+{
+    uint8_t filed_under[8];
+
+    store_u64(filed_under, number);
+    return crc32c(crc32c(0, filed_under, sizeof filed_under), content.data, content.size);
+}
+
+void record_begin(struct buffer *buffer, uint8_t version)
+{
+    buffer->size = 0;
+    buffer_add_u8(buffer, version);
+}
+
+struct bytes record_seal(struct buffer *buffer, uint64_t number)
+{
+    buffer_add_u32(buffer, record_checksum(buffer_view(buffer), number));
+    return buffer_view(buffer);
+}
+
+bool record_open(struct bytes value, uint8_t version, uint64_t number, struct reader *ret_reader)
+{
+    if (value.size <= CHECKSUM_SIZE || value.data[0] != version)
+        return false;
+    struct bytes content = bytes_slice(value, 0, value.size - CHECKSUM_SIZE);
+    if (load_u32(value.data + content.size) != record_checksum(content, number))
+        return false;
+    *ret_reader = reader_over(bytes_slice(content, 1, content.size));
+    return true;
+}
+
+void record_add_text(struct buffer *buffer, const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    CHECK(size <= UINT16_MAX);
+    buffer_add_u16(buffer, (uint16_t)size);
+    buffer_add(buffer, text, size);
+}
+
+const char *record_text(struct reader *reader)
+{
+    struct bytes text = reader_take(reader, reader_u16(reader));
+
+    if (reader->failed || text.size == 0 || text.data[text.size - 1] != '\0') {
+        reader->failed = true;
+        return "";
+    }
+    return (const char *)text.data;
+}
+
+static uint8_t *put_u8(uint8_t *at, uint8_t value)
+{
+    *at = value;
+    return at + 1;
+}
+
+static uint8_t *put_u16(uint8_t *at, uint16_t value)
+{
+    store_u16(at, value);
+    return at + 2;
+}
+
+static uint8_t *put_u32(uint8_t *at, uint32_t value)
+{
+    store_u32(at, value);
+    return at + 4;
+}
+
+static uint8_t *put_u64(uint8_t *at, uint64_t value)
+{
+    store_u64(at, value);
+    return at + 8;
+}
+
+/* In place and not through buffer_add: this is the record that every request writes. */
+struct bytes record_of_task(struct buffer *buffer, const struct task *task)
+{
+    size_t agent_size = strlen(task->now.agent_id);
+    size_t reason_size = strlen(task->cancel_reason);
+    unsigned int flags = (task->canceling ? FLAG_CANCELING : 0U) | (task->has_outcome ? FLAG_HAS_OUTCOME : 0U) |
+                         (task->now.time_base == WALL_TIME ? FLAG_DUE_BY_WALL : 0U);
+
+    buffer->size = 0;
+    uint8_t *start = buffer_reserve(buffer, TASK_FIXED_SIZE + agent_size + reason_size + CHECKSUM_SIZE);
+    uint8_t *at = put_u8(start, TASK_VERSION);
+    at = put_u8(at, (uint8_t)task->now.state);
+    at = put_u8(at, (uint8_t)flags);
+    at = put_u8(at, task->now.priority);
+    at = put_u8(at, task->max_attempts);
+    at = put_u8(at, (uint8_t)((unsigned int)task->run_end << 4 | (unsigned int)task->run_end_state));
+    at = put_u8(at, (uint8_t)agent_size);
+    at = put_u8(at, (uint8_t)reason_size);
+    at = put_u32(at, task->now.lane);
+    at = put_u16(at, task->attempts);
+    at = put_u16(at, task->crashes);
+    at = put_u32(at, task->interruptions);
+    at = put_u32(at, task->deliveries);
+    at = put_u64(at, task->fence);
+    at = put_u64(at, task->revision);
+    at = put_u64(at, task->submitted_ms);
+    at = put_u64(at, task->claimed_ms);
+    at = put_u64(at, task->started_ms);
+    at = put_u64(at, task->ended_ms);
+    at = put_u64(at, task->now.due_ms);
+    at = put_u64(at, task->run_deadline_ms);
+    at = put_u64(at, task->retention_ms);
+    at = put_u32(at, task->run_timeout_ms);
+    at = put_u32(at, task->backoff_ms);
+    at = put_u32(at, task->backoff_max_ms);
+    CHECK(at == start + TASK_FIXED_SIZE);
+    memcpy(at, task->now.agent_id, agent_size);
+    memcpy(at + agent_size, task->cancel_reason, reason_size);
+    buffer->size = TASK_FIXED_SIZE + agent_size + reason_size;
+    return record_seal(buffer, task->id);
+}
+
+static bool read_tail_text(struct reader *reader, size_t size, char *text, size_t capacity)
+{
+    struct bytes bytes = reader_take(reader, size);
+
+    if (reader->failed || size >= capacity)
+        return false;
+    memcpy(text, bytes.data, size);
+    text[size] = '\0';
+    return true;
+}
+
+bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
+{
+    struct reader reader;
+
+    if (!record_open(value, TASK_VERSION, id, &reader))
+        return false;
+    struct task *task = ret_task;
+    task->id = id;
+    task->now.state = (enum task_state)reader_u8(&reader);
+    unsigned int flags = reader_u8(&reader);
+    task->canceling = (flags & FLAG_CANCELING) != 0;
+    task->has_outcome = (flags & FLAG_HAS_OUTCOME) != 0;
+    task->now.time_base = (flags & FLAG_DUE_BY_WALL) != 0 ? WALL_TIME : STORE_TIME;
+    task->now.priority = reader_u8(&reader);
+    task->max_attempts = reader_u8(&reader);
+    unsigned int end = reader_u8(&reader);
+    task->run_end = (enum run_end)(end >> 4);
+    task->run_end_state = (enum task_state)(end & 15U);
+    size_t agent_size = reader_u8(&reader);
+    size_t reason_size = reader_u8(&reader);
+    task->now.lane = reader_u32(&reader);
+    task->attempts = reader_u16(&reader);
+    task->crashes = reader_u16(&reader);
+    task->interruptions = reader_u32(&reader);
+    task->deliveries = reader_u32(&reader);
+    task->fence = reader_u64(&reader);
+    task->revision = reader_u64(&reader);
+    task->submitted_ms = reader_u64(&reader);
+    task->claimed_ms = reader_u64(&reader);
+    task->started_ms = reader_u64(&reader);
+    task->ended_ms = reader_u64(&reader);
+    task->now.due_ms = reader_u64(&reader);
+    task->run_deadline_ms = reader_u64(&reader);
+    task->retention_ms = reader_u64(&reader);
+    task->run_timeout_ms = reader_u32(&reader);
+    task->backoff_ms = reader_u32(&reader);
+    task->backoff_max_ms = reader_u32(&reader);
+    if (!read_tail_text(&reader, agent_size, task->now.agent_id, sizeof task->now.agent_id) ||
+        !read_tail_text(&reader, reason_size, task->cancel_reason, sizeof task->cancel_reason) ||
+        (size_t)task->now.state >= TASK_STATES)
+        return false;
+    task->was = task->now;
+    return true;
+}
+
+struct bytes record_of_body(struct buffer *buffer, uint64_t id, const struct task_spec *spec)
+{
+    record_begin(buffer, BODY_VERSION);
+    buffer_add_u64(buffer, spec->not_before_ms);
+    buffer_add_u32(buffer, spec->delay_ms);
+    record_add_text(buffer, spec->title);
+    record_add_text(buffer, spec->content_type);
+    buffer_add_u8(buffer, (uint8_t)spec->label_count);
+    for (size_t i = 0; i < spec->label_count; i++) {
+        record_add_text(buffer, spec->labels[i].key);
+        record_add_text(buffer, spec->labels[i].value);
+    }
+    buffer_add_sized(buffer, spec->payload);
+    return record_seal(buffer, id);
+}
+
+bool record_read_body(struct bytes value, uint64_t id, struct arena *arena, struct task_spec *spec)
+{
+    struct reader reader;
+
+    if (!record_open(value, BODY_VERSION, id, &reader))
+        return false;
+    spec->not_before_ms = reader_u64(&reader);
+    spec->delay_ms = reader_u32(&reader);
+    spec->title = record_text(&reader);
+    spec->content_type = record_text(&reader);
+    spec->label_count = reader_u8(&reader);
+    struct label *labels = arena_zero(arena, spec->label_count, sizeof *labels);
+    for (size_t i = 0; i < spec->label_count; i++) {
+        labels[i].key = record_text(&reader);
+        labels[i].value = record_text(&reader);
+    }
+    spec->labels = labels;
+    spec->payload = reader_sized(&reader);
+    return !reader.failed;
+}
+
+struct bytes record_of_outcome(struct buffer *buffer, uint64_t id, const struct outcome *outcome)
+{
+    record_begin(buffer, OUTCOME_VERSION);
+    buffer_add_u64(buffer, outcome->fence);
+    buffer_add_u32(buffer, (uint32_t)outcome->exit_status);
+    buffer_add_u32(buffer, (uint32_t)outcome->signal);
+    record_add_text(buffer, outcome->content_type);
+    record_add_text(buffer, outcome->message);
+    buffer_add_sized(buffer, outcome->result);
+    return record_seal(buffer, id);
+}
+
+bool record_read_outcome(struct bytes value, uint64_t id, struct outcome *ret_outcome)
+{
+    struct reader reader;
+
+    if (!record_open(value, OUTCOME_VERSION, id, &reader))
+        return false;
+    ret_outcome->fence = reader_u64(&reader);
+    ret_outcome->exit_status = (int32_t)reader_u32(&reader);
+    ret_outcome->signal = (int32_t)reader_u32(&reader);
+    ret_outcome->content_type = record_text(&reader);
+    ret_outcome->message = record_text(&reader);
+    ret_outcome->result = reader_sized(&reader);
+    return !reader.failed;
+}

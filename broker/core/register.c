@@ -1,0 +1,154 @@
+#include "broker/core/claim.h"
+#include "broker/core/core.h"
+#include "broker/core/ending.h"
+#include "broker/core/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RELEASED_MAX 1000 /* of one registration; what is left runs out with its leases */
+
+/* The runs that an agent holds, and whether to look below it as well. */
+struct holding {
+    struct run_name *runs; /* fence is 0: what is known is who holds the task */
+    size_t count;
+    size_t max;
+};
+
+/* Adds the tasks in the holder table whose agent begins with this text; is_below tells "build7/" from "build7". */
+static enum status gather(struct step *step, const char *agent_id, bool is_below, struct holding *holding)
+{
+    char text[AGENT_ID_MAX + 2];
+    size_t size = strlen(agent_id);
+    struct bytes key;
+    struct bytes value;
+
+    memcpy(text, agent_id, size);
+    text[size] = is_below ? '/' : '\0';
+    struct bytes prefix = {.data = (const uint8_t *)text, .size = size + 1};
+    enum status status = store_seek(step->txn, TABLE_HOLDER, prefix, &key, &value);
+    while (status == STATUS_OK && bytes_have_prefix(key, prefix) && holding->count < holding->max) {
+        if (holding->runs != NULL)
+            holding->runs[holding->count].task_id = key_read_id(key);
+        holding->count++;
+        status = store_next(step->txn, TABLE_HOLDER, &key, &value);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static int compare_runs(const void *a, const void *b)
+{
+    const struct run_name *left = a;
+    const struct run_name *right = b;
+
+    if (left->task_id != right->task_id)
+        return left->task_id < right->task_id ? -1 : 1;
+    return left->fence < right->fence ? -1 : left->fence > right->fence;
+}
+
+/* What the command says it holds, in order, so that it can be searched. */
+static struct run_name *sorted_held(struct step *step, const struct command_register *registration)
+{
+    struct run_name *held = arena_zero(&step->effects->arena, registration->held_count, sizeof *held);
+
+    if (registration->held_count > 0)
+        memcpy(held, registration->held, registration->held_count * sizeof *held);
+    qsort(held, registration->held_count, sizeof *held, compare_runs);
+    return held;
+}
+
+static enum status release_rest(struct step *step, const struct command_register *registration, struct answer *answer)
+{
+    struct holding holding = {.max = RELEASED_MAX + HELD_MAX};
+    struct run_name *held = sorted_held(step, registration);
+
+    holding.runs = arena_zero(&step->effects->arena, holding.max, sizeof *holding.runs);
+    answer->registration.released = arena_zero(&step->effects->arena, RELEASED_MAX, sizeof(struct run_name));
+    TRY(gather(step, registration->agent_id, false, &holding));
+    TRY(gather(step, registration->agent_id, true, &holding));
+    for (size_t i = 0; i < holding.count && answer->registration.released_count < RELEASED_MAX; i++) {
+        struct task task;
+        enum status status = task_load(step, holding.runs[i].task_id, &task);
+        if (status == STATUS_DATA_LOSS || status == STATUS_NOT_FOUND)
+            continue;
+        TRY(status);
+        struct run_name run = {.task_id = task.id, .fence = task.fence};
+        if (bsearch(&run, held, registration->held_count, sizeof run, compare_runs) != NULL)
+            continue;
+        TRY(run_released(step, &task, "its agent has started anew", 0));
+        answer->registration.released[answer->registration.released_count++] = run;
+    }
+    return STATUS_OK;
+}
+
+static void replace_parked(struct step *step, const char *agent_id)
+{
+    struct parked *parked = parked_of_agent(&step->broker->parking, agent_id);
+    struct error error = {0};
+
+    if (parked == NULL)
+        return;
+    (void)error_set(&error, STATUS_ABORTED, "REPLACED", "a newer incarnation of %s has taken its place", agent_id);
+    effects_refuse(step->effects, parked->token, COMMAND_CLAIM, &error);
+    parked_remove(step->broker, parked);
+}
+
+enum status step_register(struct step *step, const struct command *command)
+{
+    const struct command_register *registration = &command->registration;
+    struct broker *broker = step->broker;
+    struct claim_memory memory;
+
+    TRY(limits_check_register(registration, &step->error));
+    TRY(claim_recall(step, registration->agent_id, &memory));
+    const struct agent *agent = agents_find(&broker->agents, registration->agent_id);
+    uint64_t previous = memory.exists ? memory.incarnation : 0;
+    if (agent != NULL && agent->incarnation > previous)
+        previous = agent->incarnation;
+    if (registration->incarnation < previous)
+        return error_set(&step->error, STATUS_ABORTED, "STALE_INCARNATION",
+                         "a newer incarnation of %s has taken its place; end this one", registration->agent_id);
+
+    bool is_same = registration->incarnation == previous && (agent != NULL || memory.exists);
+    agents_put(&broker->agents, registration, step->now.store_ms);
+    struct answer *answer = effects_answer(step->effects, command->token, command->kind);
+    answer->registration.heartbeat_ms = broker->settings.heartbeat_ms;
+    answer->registration.lease_ms = broker->settings.lease_ms;
+    /* The same life again: a run that it does not name may be in an answer that is on its way to it. */
+    if (is_same)
+        return STATUS_OK;
+    replace_parked(step, registration->agent_id);
+    return release_rest(step, registration, answer);
+}
+
+enum status step_list_agents(struct step *step, const struct command *command)
+{
+    struct agents *agents = &step->broker->agents;
+    size_t budget = 65536; /* rows of holders that one call looks at */
+    size_t count = HASH_COUNT(agents->by_id);
+    struct agent_view *views = arena_zero(&step->effects->arena, count, sizeof *views);
+    size_t at = 0;
+
+    for (const struct agent *agent = agents->by_id; agent != NULL; agent = agent->hh.next) {
+        struct holding holding = {.max = budget};
+        TRY(gather(step, agent->id, false, &holding));
+        TRY(gather(step, agent->id, true, &holding));
+        budget -= holding.count;
+        views[at++] = (struct agent_view){
+            .agent_id = agent->id,
+            .incarnation = agent->incarnation,
+            .host = agent->host,
+            .pid = agent->pid,
+            .version = agent->version,
+            .slots = agent->slots,
+            .profiles = agent->profiles,
+            .profile_count = agent->profile_count,
+            .held = (uint32_t)holding.count,
+            .silent_ms = step->now.store_ms - agent->heard_ms,
+        };
+    }
+    struct answer *answer = effects_answer(step->effects, command->token, command->kind);
+    answer->agents.agents = views;
+    answer->agents.count = count;
+    return STATUS_OK;
+}

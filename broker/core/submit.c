@@ -1,0 +1,126 @@
+#include "broker/core/core.h"
+#include "broker/core/limits.h"
+#include "broker/core/record.h"
+#include "broker/core/session.h"
+
+#define DEFAULT_NAME "default"
+#define DEFAULT_PRIORITY 5
+#define DEFAULT_RUN_TIMEOUT_MS (24U * 60 * 60 * 1000)
+#define DEFAULT_ATTEMPTS 3
+#define DEFAULT_BACKOFF_MS 10000
+#define DEFAULT_BACKOFF_MAX_MS 300000
+
+static const char *text_or(const char *text, const char *fallback)
+{
+    return text[0] != '\0' ? text : fallback;
+}
+
+/* Whether this task is taken, and into which lane. */
+static enum status decide(struct step *step, const struct command_submit *submit, const struct task_spec *spec,
+                          struct lane **ret_lane, struct error *error)
+{
+    TRY(limits_check_spec(spec, error));
+    if (submit->store_is_nearly_full)
+        return error_set(error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL",
+                         "the store is nearly full: what is left is kept for running tasks; remove something or make "
+                         "it larger");
+    return lanes_obtain(step->broker, text_or(spec->namespace, DEFAULT_NAME), text_or(spec->queue, DEFAULT_NAME),
+                        text_or(spec->agent_type, ANY_TYPE), ret_lane, error);
+}
+
+static void place_new(const struct step *step, const struct task_spec *spec, struct task *task)
+{
+    if (spec->not_before_ms > step->now.wall_ms) {
+        task->now.time_base = WALL_TIME;
+        task->now.due_ms = spec->not_before_ms;
+    } else if (spec->delay_ms > 0) {
+        task->now.time_base = STORE_TIME;
+        task->now.due_ms = step->now.store_ms + spec->delay_ms;
+    }
+    task_move(task, MOVE_SUBMIT, task->now.due_ms > 0 ? TASK_SCHEDULED : TASK_READY);
+}
+
+static uint64_t add_task(struct step *step, const struct task_spec *spec, const struct lane *lane)
+{
+    struct broker *broker = step->broker;
+    struct task task = {
+        .id = counters_next(&broker->counters, &broker->counters.task_id),
+        .now.priority = (uint8_t)(spec->priority > 0 ? spec->priority : DEFAULT_PRIORITY),
+        .now.lane = lane->number,
+        .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
+        .submitted_ms = step->now.wall_ms,
+        .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : broker->settings.retention_ms,
+        .run_timeout_ms = spec->run_timeout_ms > 0 ? (uint32_t)spec->run_timeout_ms : DEFAULT_RUN_TIMEOUT_MS,
+        .backoff_ms = spec->backoff_ms > 0 ? spec->backoff_ms : DEFAULT_BACKOFF_MS,
+        .backoff_max_ms = spec->backoff_max_ms > 0 ? spec->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS,
+    };
+    struct key key = key_of_id(task.id);
+
+    place_new(step, spec, &task);
+    store_put_append(step->txn, TABLE_TASK, key_bytes(&key), record_of_body(&broker->scratch, task.id, spec));
+    task_write(step, &task);
+    return task.id;
+}
+
+/* Each task on its own, or, when they are submitted as one, the first refusal refuses all. */
+static enum status decide_all(struct step *step, const struct command_submit *submit, const uint64_t *known_ids,
+                              struct lane **lanes, struct submit_outcome *outcomes)
+{
+    for (size_t i = 0; i < submit->spec_count; i++) {
+        struct error error = {0};
+
+        outcomes[i].task_id = known_ids != NULL ? known_ids[i] : 0;
+        if (outcomes[i].task_id != 0)
+            continue;
+        enum status status = decide(step, submit, &submit->specs[i], &lanes[i], &error);
+        if (status == STATUS_OK)
+            continue;
+        if (submit->atomic && status == STATUS_INVALID_ARGUMENT)
+            return error_set(&step->error, status, error.reason, "tasks[%zu].%s", i, error.message);
+        if (submit->atomic)
+            return error_set(&step->error, status, error.reason, "%s", error.message);
+        struct error *refusal = arena_zero(&step->effects->arena, 1, sizeof *refusal);
+        *refusal = error;
+        outcomes[i].refusal = refusal;
+    }
+    return STATUS_OK;
+}
+
+/* Returns how many tasks it added. */
+static size_t add_all(struct step *step, const struct command_submit *submit, struct lane *const *lanes,
+                      struct submit_outcome *outcomes, uint64_t *ids)
+{
+    size_t added = 0;
+
+    for (size_t i = 0; i < submit->spec_count; i++) {
+        if (outcomes[i].task_id == 0 && outcomes[i].refusal == NULL) {
+            outcomes[i].task_id = add_task(step, &submit->specs[i], lanes[i]);
+            added++;
+        }
+        ids[i] = outcomes[i].task_id;
+    }
+    return added;
+}
+
+enum status step_submit(struct step *step, const struct command *command)
+{
+    const struct command_submit *submit = &command->submit;
+    struct arena *arena = &step->effects->arena;
+    struct session session = {0};
+    uint64_t *known_ids = NULL;
+
+    TRY(limits_check_submit(submit, &step->error));
+    if (submit->session.size > 0)
+        TRY(session_find(step, submit, &session, &known_ids));
+    struct submit_outcome *outcomes = arena_zero(arena, submit->spec_count, sizeof *outcomes);
+    struct lane **lanes = arena_zero(arena, submit->spec_count, sizeof(struct lane *));
+    uint64_t *ids = arena_zero(arena, submit->spec_count, sizeof *ids);
+    TRY(decide_all(step, submit, known_ids, lanes, outcomes));
+
+    if (add_all(step, submit, lanes, outcomes, ids) > 0 && submit->session.size > 0)
+        TRY(session_remember(step, submit, &session, ids, known_ids != NULL));
+    struct answer *answer = effects_answer(step->effects, command->token, command->kind);
+    answer->submit.outcomes = outcomes;
+    answer->submit.count = submit->spec_count;
+    return STATUS_OK;
+}

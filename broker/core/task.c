@@ -1,0 +1,281 @@
+#include "broker/core/task.h"
+
+#include "broker/core/core.h"
+#include "broker/core/record.h"
+#include "common/base/check.h"
+#include "common/base/id.h"
+
+#include <string.h>
+
+#define DEFAULT_CONTENT_TYPE "text/plain; charset=utf-8"
+
+size_t task_rows(uint64_t id, const struct task_place *place, struct index_row rows[static INDEX_ROWS_MAX])
+{
+    if (place->state == TASK_READY) {
+        rows[0].table = TABLE_READY;
+        rows[0].key = key_ready(place->lane, place->priority, id);
+        return 1;
+    }
+    if (task_is_held(place->state)) {
+        rows[0].table = TABLE_LEASE;
+        rows[0].key = key_lease(place->due_ms, id);
+        rows[1].table = TABLE_HOLDER;
+        rows[1].key = key_holder(place->agent_id, id);
+        return 2;
+    }
+    if (place->state == TASK_SCHEDULED || task_has_ended(place->state)) {
+        enum timer_kind kind = place->state == TASK_SCHEDULED ? TIMER_READY : TIMER_REMOVE;
+        rows[0].table = TABLE_TIMER;
+        rows[0].key = key_task_timer(place->time_base, place->due_ms, kind, id);
+        return 1;
+    }
+    return 0;
+}
+
+static bool row_is_in(const struct index_row *row, const struct index_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].table == row->table && bytes_equal(key_bytes(&rows[i].key), key_bytes(&row->key)))
+            return true;
+    return false;
+}
+
+static void row_delete(struct step *step, const struct task_place *was, const struct index_row *row)
+{
+    struct lanes *lanes = &step->broker->lanes;
+
+    store_delete(step->txn, row->table, key_bytes(&row->key));
+    if (row->table == TABLE_READY)
+        lane_ready_removed(lanes_by_number(lanes, was->lane), key_read_id(key_bytes(&row->key)));
+}
+
+static void row_put(struct step *step, const struct task_place *now, const struct index_row *row)
+{
+    struct lanes *lanes = &step->broker->lanes;
+
+    store_put(step->txn, row->table, key_bytes(&row->key), (struct bytes){0});
+    if (row->table == TABLE_READY)
+        lane_ready_added(lanes, lanes_by_number(lanes, now->lane), now->priority, key_read_id(key_bytes(&row->key)));
+}
+
+static void update_indexes(struct step *step, const struct task *task)
+{
+    struct lanes *lanes = &step->broker->lanes;
+    struct index_row before[INDEX_ROWS_MAX];
+    struct index_row after[INDEX_ROWS_MAX];
+    size_t before_count = task_rows(task->id, &task->was, before);
+    size_t after_count = task_rows(task->id, &task->now, after);
+
+    for (size_t i = 0; i < before_count; i++)
+        if (!row_is_in(&before[i], after, after_count))
+            row_delete(step, &task->was, &before[i]);
+    for (size_t i = 0; i < after_count; i++)
+        if (!row_is_in(&after[i], before, before_count))
+            row_put(step, &task->now, &after[i]);
+    if (task->was.state != TASK_NONE && task->was.lane != task->now.lane) {
+        lane_count(lanes, lanes_by_number(lanes, task->was.lane), task->was.state, TASK_NONE);
+        lane_count(lanes, lanes_by_number(lanes, task->now.lane), TASK_NONE, task->now.state);
+        return;
+    }
+    lane_count(lanes, lanes_by_number(lanes, task->now.lane), task->was.state, task->now.state);
+}
+
+enum status task_load(struct step *step, uint64_t id, struct task *ret_task)
+{
+    struct key key = key_of_id(id);
+    struct bytes value;
+    char text[ID_TEXT_SIZE];
+    enum status status = store_get(step->txn, TABLE_STATE, key_bytes(&key), &value);
+
+    if (status == STATUS_NOT_FOUND)
+        return error_set(&step->error, STATUS_NOT_FOUND, "NO_SUCH_TASK",
+                         "there is no task %s: it never was, or its retention has passed", id_format(id, text));
+    TRY(status);
+    if (record_read_task(value, id, ret_task) && lanes_by_number(&step->broker->lanes, ret_task->now.lane) != NULL)
+        return STATUS_OK;
+    step->effects->damaged_id = id;
+    return error_set(&step->error, STATUS_DATA_LOSS, "DAMAGED_RECORD",
+                     "the record of task %s is damaged in the store; restore it from a backup", id_format(id, text));
+}
+
+enum status task_check_move(struct step *step, const struct task *task, enum task_move move)
+{
+    char text[ID_TEXT_SIZE];
+
+    if (task_move_begins_at(move, task->now.state))
+        return STATUS_OK;
+    return error_set(&step->error, STATUS_FAILED_PRECONDITION, "WRONG_STATE",
+                     "task %s is %s, which does not allow this", id_format(task->id, text),
+                     task_state_name(task->now.state));
+}
+
+void task_move(struct task *task, enum task_move move, enum task_state to)
+{
+    CHECK(task_move_is_allowed(move, task->now.state, to));
+    task->now.state = to;
+}
+
+static void write_record(struct step *step, struct task *task)
+{
+    struct key key = key_of_id(task->id);
+    struct bytes value = record_of_task(&step->broker->scratch, task);
+
+    if (task->was.state == TASK_NONE)
+        store_put_append(step->txn, TABLE_STATE, key_bytes(&key), value);
+    else
+        store_put(step->txn, TABLE_STATE, key_bytes(&key), value);
+    update_indexes(step, task);
+    task->was = task->now;
+    step->broker->is_dirty = true;
+}
+
+void task_write(struct step *step, struct task *task)
+{
+    struct broker *broker = step->broker;
+
+    task->revision = counters_next(&broker->counters, &broker->counters.revision);
+    effects_change(step->effects, task->id);
+    write_record(step, task);
+}
+
+void task_write_quietly(struct step *step, struct task *task)
+{
+    write_record(step, task);
+}
+
+void task_erase(struct step *step, struct task *task)
+{
+    struct broker *broker = step->broker;
+    struct key key = key_of_id(task->id);
+
+    CHECK(task->now.state == TASK_NONE);
+    store_delete(step->txn, TABLE_STATE, key_bytes(&key));
+    store_delete(step->txn, TABLE_TASK, key_bytes(&key));
+    if (task->has_outcome)
+        store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
+    update_indexes(step, task);
+    task->was = task->now;
+    (void)counters_next(&broker->counters, &broker->counters.revision);
+    broker->is_dirty = true;
+    effects_change(step->effects, task->id);
+}
+
+void task_end(struct step *step, struct task *task, enum task_move move, enum task_state to)
+{
+    task_move(task, move, to);
+    task->canceling = false;
+    task->run_deadline_ms = 0;
+    task->ended_ms = step->now.wall_ms;
+    task->now.time_base = STORE_TIME;
+    task->now.due_ms = step->now.store_ms + task->retention_ms;
+}
+
+static enum status view_damaged(struct step *step, uint64_t id)
+{
+    char text[ID_TEXT_SIZE];
+
+    step->effects->damaged_id = id;
+    return error_set(&step->error, STATUS_DATA_LOSS, "DAMAGED_RECORD",
+                     "what was stored with task %s is damaged; restore it from a backup", id_format(id, text));
+}
+
+static enum status view_body(struct step *step, const struct task *task, bool with_payload, struct task_view *view)
+{
+    struct arena *arena = &step->effects->arena;
+    struct key key = key_of_id(task->id);
+    struct bytes value;
+    enum status status = store_get(step->txn, TABLE_TASK, key_bytes(&key), &value);
+
+    if (status == STATUS_NOT_FOUND)
+        return view_damaged(step, task->id);
+    TRY(status);
+    /* One copy of the whole body: its texts are used where they lie in it. */
+    value = arena_bytes(arena, value);
+    if (!record_read_body(value, task->id, arena, &view->spec))
+        return view_damaged(step, task->id);
+    if (view->spec.content_type[0] == '\0')
+        view->spec.content_type = DEFAULT_CONTENT_TYPE;
+    size_t payload_size = view->spec.payload.size;
+    if (!with_payload)
+        view->spec.payload = (struct bytes){0};
+    view->size += with_payload ? value.size : value.size - payload_size;
+    return STATUS_OK;
+}
+
+static enum status view_outcome(struct step *step, const struct task *task, struct task_view *view)
+{
+    struct key key = key_of_id(task->id);
+    struct bytes value;
+
+    view->has_outcome = task->has_outcome;
+    if (!task->has_outcome)
+        return STATUS_OK;
+    enum status status = store_get(step->txn, TABLE_RESULT, key_bytes(&key), &value);
+    if (status == STATUS_NOT_FOUND)
+        return view_damaged(step, task->id);
+    TRY(status);
+    value = arena_bytes(&step->effects->arena, value);
+    if (!record_read_outcome(value, task->id, &view->outcome))
+        return view_damaged(step, task->id);
+    view->size += value.size;
+    return STATUS_OK;
+}
+
+static uint64_t view_due_in(const struct step *step, const struct task *task)
+{
+    uint64_t now_ms = task->now.time_base == WALL_TIME ? step->now.wall_ms : step->now.store_ms;
+
+    if (task->now.state != TASK_SCHEDULED || task->now.due_ms <= now_ms)
+        return 0;
+    return task->now.due_ms - now_ms;
+}
+
+static void view_state(struct step *step, const struct task *task, struct task_view *view)
+{
+    const struct queue_type *type = lanes_by_number(&step->broker->lanes, task->now.lane)->type;
+    struct arena *arena = &step->effects->arena;
+    const struct run *run = runs_find(&step->broker->runs, task->id, task->fence);
+
+    *view = (struct task_view){
+        .id = task->id,
+        .state = task->now.state,
+        .canceling = task->canceling,
+        .spec.namespace = type->queue->namespace,
+        .spec.queue = type->queue->name,
+        .spec.agent_type = type->agent_type,
+        .spec.priority = task->now.priority,
+        .spec.run_timeout_ms = task->run_timeout_ms,
+        .spec.max_attempts = task->max_attempts,
+        .spec.backoff_ms = task->backoff_ms,
+        .spec.backoff_max_ms = task->backoff_max_ms,
+        .spec.retention_ms = task->retention_ms,
+        .attempts = task->attempts,
+        .crashes = task->crashes,
+        .interruptions = task->interruptions,
+        .deliveries = task->deliveries,
+        .fence = task->fence,
+        .agent_id = arena_text(arena, bytes_of_text(task->now.agent_id)),
+        .submitted_ms = task->submitted_ms,
+        .claimed_ms = task->claimed_ms,
+        .started_ms = task->started_ms,
+        .ended_ms = task->ended_ms,
+        .due_in_ms = view_due_in(step, task),
+        .revision = task->revision,
+        .progress_percent = run != NULL ? run->progress_percent : 0,
+        .progress_text =
+            run != NULL && run->progress_text != NULL ? arena_text(arena, bytes_of_text(run->progress_text)) : "",
+        .cancel_reason = arena_text(arena, bytes_of_text(task->cancel_reason)),
+        .size = 512 + strlen(task->now.agent_id) + strlen(task->cancel_reason),
+    };
+}
+
+enum status task_view(struct step *step, const struct task *task, bool with_payload, struct task_view **ret_view)
+{
+    struct task_view *view = arena_zero(&step->effects->arena, 1, sizeof *view);
+
+    view_state(step, task, view);
+    TRY(view_body(step, task, with_payload, view));
+    TRY(view_outcome(step, task, view));
+    *ret_view = view;
+    return STATUS_OK;
+}

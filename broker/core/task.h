@@ -1,0 +1,84 @@
+/* A task in hand: its state record decoded, and the rows that the indexes have of it.
+ *
+ * task_write is the only place that touches the indexes, the counts of the lanes and the revision: it compares the rows
+ * that the task has with those that its new state implies, and writes the difference. So an index cannot be forgotten
+ * by a command. */
+#pragma once
+
+#include "broker/core/effect.h"
+#include "broker/core/keys.h"
+#include "broker/core/state.h"
+#include "common/base/bytes.h"
+
+struct step;
+struct lane;
+
+/* How the last run ended. A repeat of the word that ended it gets the first answer. */
+enum run_end { RUN_IS_OPEN = 0, RUN_COMPLETED = 1, RUN_FAILED = 2, RUN_RELEASED = 3, RUN_LOST = 4 };
+
+/* What the keys of a task's index rows are made of. */
+struct task_place {
+    enum task_state state;
+    uint8_t priority;
+    uint32_t lane;
+    enum time_base time_base;        /* of due_ms */
+    uint64_t due_ms;                 /* SCHEDULED: READY then; held: its lease row; ended: removed then */
+    char agent_id[AGENT_ID_MAX + 1]; /* who holds it, or held it last */
+};
+
+struct task {
+    uint64_t id;
+    struct task_place now;
+    struct task_place was; /* what the store has; state TASK_NONE when it has nothing */
+    bool canceling;
+    bool has_outcome;
+    uint8_t max_attempts;
+    enum run_end run_end;
+    enum task_state run_end_state; /* that the end of the last run led to */
+    uint16_t attempts;
+    uint16_t crashes;
+    uint32_t interruptions;
+    uint32_t deliveries;
+    uint64_t fence;
+    uint64_t revision;
+    uint64_t submitted_ms;
+    uint64_t claimed_ms;
+    uint64_t started_ms;
+    uint64_t ended_ms;
+    uint64_t run_deadline_ms; /* store time; 0 while it is not RUNNING */
+    uint64_t retention_ms;
+    uint32_t run_timeout_ms;
+    uint32_t backoff_ms;
+    uint32_t backoff_max_ms;
+    char cancel_reason[256];
+};
+
+/* A row of an index: a key without a value. */
+struct index_row {
+    enum broker_table table;
+    struct key key;
+};
+#define INDEX_ROWS_MAX 2
+
+/* The rows that a task in this place has. */
+size_t task_rows(uint64_t id, const struct task_place *place, struct index_row rows[static INDEX_ROWS_MAX]);
+
+/* NOT_FOUND/NO_SUCH_TASK, DATA_LOSS/DAMAGED_RECORD. */
+enum status task_load(struct step *step, uint64_t id, struct task *ret_task) NODISCARD;
+/* Refuses with FAILED_PRECONDITION when the table has no arrow for this move from where the task is. */
+enum status task_check_move(struct step *step, const struct task *task, enum task_move move) NODISCARD;
+/* Moves it, in hand only. An arrow that the table does not have is a bug: check first. */
+void task_move(struct task *task, enum task_move move, enum task_state to);
+/* Writes what has changed, with a new revision. */
+void task_write(struct step *step, struct task *task);
+/* The same, for what nobody sees from outside: no new revision, nobody is told. */
+void task_write_quietly(struct step *step, struct task *task);
+/* After MOVE_REMOVE: takes it out of the store. */
+void task_erase(struct step *step, struct task *task);
+
+/* Ends it: the retention begins. */
+void task_end(struct step *step, struct task *task, enum task_move move, enum task_state to);
+
+/* Everything about it, in the arena of the effects. DATA_LOSS/DAMAGED_RECORD. */
+enum status task_view(struct step *step, const struct task *task, bool with_payload, struct task_view **ret_view)
+    NODISCARD;

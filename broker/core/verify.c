@@ -1,0 +1,213 @@
+/* Proves the indexes and the counts: everything that can be derived is derived again and compared. */
+#include "broker/core/core.h"
+#include "broker/core/record.h"
+#include "common/base/id.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct scan {
+    struct store_txn *txn;
+    struct check_report *report;
+    struct arena arena;
+    struct lanes lanes;               /* as the store has them; every task found is taken off their counts */
+    uint64_t expected[BROKER_TABLES]; /* rows */
+};
+
+PRINTF_LIKE(2, 3) static void problem(struct scan *scan, const char *format, ...)
+{
+    va_list arguments;
+
+    if (scan->report->problems++ > 0)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(scan->report->first, sizeof scan->report->first, format, arguments);
+    va_end(arguments);
+}
+
+static enum status check_rows(struct scan *scan, const struct task *task)
+{
+    struct index_row rows[INDEX_ROWS_MAX];
+    size_t count = task_rows(task->id, &task->now, rows);
+    char text[ID_TEXT_SIZE];
+
+    for (size_t i = 0; i < count; i++) {
+        struct bytes value;
+        enum status status = store_get(scan->txn, rows[i].table, key_bytes(&rows[i].key), &value);
+        if (status == STATUS_NOT_FOUND) {
+            problem(scan, "task %s is %s but not in table %s", id_format(task->id, text),
+                    task_state_name(task->now.state), broker_schema.names[rows[i].table]);
+            continue;
+        }
+        TRY(status);
+        scan->expected[rows[i].table]++;
+    }
+    return STATUS_OK;
+}
+
+static enum status check_body(struct scan *scan, const struct task *task)
+{
+    struct key key = key_of_id(task->id);
+    struct bytes value;
+    struct task_spec spec;
+    char text[ID_TEXT_SIZE];
+    enum status status = store_get(scan->txn, TABLE_TASK, key_bytes(&key), &value);
+
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    arena_reset(&scan->arena);
+    if (status == STATUS_NOT_FOUND || !record_read_body(value, task->id, &scan->arena, &spec))
+        problem(scan, "the body of task %s is missing or damaged", id_format(task->id, text));
+    scan->expected[TABLE_TASK] += status == STATUS_OK;
+    return STATUS_OK;
+}
+
+static enum status check_outcome(struct scan *scan, const struct task *task)
+{
+    struct key key = key_of_id(task->id);
+    struct bytes value;
+    struct outcome outcome;
+    char text[ID_TEXT_SIZE];
+
+    if (!task->has_outcome)
+        return STATUS_OK;
+    enum status status = store_get(scan->txn, TABLE_RESULT, key_bytes(&key), &value);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    if (status == STATUS_NOT_FOUND || !record_read_outcome(value, task->id, &outcome))
+        problem(scan, "the outcome of task %s is missing or damaged", id_format(task->id, text));
+    scan->expected[TABLE_RESULT] += status == STATUS_OK;
+    return STATUS_OK;
+}
+
+static void count_task(struct scan *scan, const struct task *task)
+{
+    struct lane *lane = lanes_by_number(&scan->lanes, task->now.lane);
+    char text[ID_TEXT_SIZE];
+
+    scan->report->tasks++;
+    if (lane == NULL || lane->counts[task->now.state] == 0)
+        problem(scan, "lane %u counts too few tasks in state %s (task %s)", task->now.lane,
+                task_state_name(task->now.state), id_format(task->id, text));
+    else
+        lane->counts[task->now.state]--;
+}
+
+static void check_limits(struct scan *scan, const struct task *task, const struct counters *counters)
+{
+    char text[ID_TEXT_SIZE];
+
+    if (task->id > counters->task_id || task->fence > counters->fence || task->revision > counters->revision)
+        problem(scan, "task %s is ahead of the store's counters", id_format(task->id, text));
+    if (task_is_held(task->now.state) && task->fence == 0)
+        problem(scan, "task %s is held without a fence", id_format(task->id, text));
+}
+
+static enum status scan_tasks(struct scan *scan, const struct counters *counters)
+{
+    struct key first = key_of_id(0);
+    struct bytes key;
+    struct bytes value;
+    struct task task;
+    char text[ID_TEXT_SIZE];
+    enum status status = store_seek(scan->txn, TABLE_STATE, key_bytes(&first), &key, &value);
+
+    for (; status == STATUS_OK; status = store_next(scan->txn, TABLE_STATE, &key, &value)) {
+        uint64_t id = key_read_id(key);
+        if (!record_read_task(value, id, &task)) {
+            problem(scan, "the state of task %s is damaged", id_format(id, text));
+            continue;
+        }
+        count_task(scan, &task);
+        check_limits(scan, &task, counters);
+        TRY(check_rows(scan, &task));
+        TRY(check_body(scan, &task));
+        TRY(check_outcome(scan, &task));
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status count_rows(struct scan *scan, enum broker_table table, uint64_t *ret_count)
+{
+    struct bytes key;
+    struct bytes value;
+    enum status status = store_seek(scan->txn, table, (struct bytes){0}, &key, &value);
+
+    *ret_count = 0;
+    for (; status == STATUS_OK; status = store_next(scan->txn, table, &key, &value))
+        ++*ret_count;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* Every session and every remembered claim has one timer beside those of the tasks. */
+static enum status check_counts(struct scan *scan, const struct counters *counters)
+{
+    static const enum broker_table tables[] = {TABLE_READY, TABLE_LEASE,  TABLE_HOLDER,
+                                               TABLE_TASK,  TABLE_RESULT, TABLE_TIMER};
+    uint64_t sessions = 0;
+    uint64_t claims = 0;
+
+    TRY(count_rows(scan, TABLE_SESSION, &sessions));
+    TRY(count_rows(scan, TABLE_CLAIM, &claims));
+    if (sessions != counters->sessions)
+        problem(scan, "there are %llu sessions, %llu are counted", (unsigned long long)sessions,
+                (unsigned long long)counters->sessions);
+    scan->expected[TABLE_TIMER] += sessions + claims;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        uint64_t rows = 0;
+        TRY(count_rows(scan, tables[i], &rows));
+        if (rows != scan->expected[tables[i]])
+            problem(scan, "table %s has %llu rows, %llu follow from the tasks", broker_schema.names[tables[i]],
+                    (unsigned long long)rows, (unsigned long long)scan->expected[tables[i]]);
+    }
+    return STATUS_OK;
+}
+
+static void check_lanes(struct scan *scan)
+{
+    for (const struct lane *lane = scan->lanes.by_number; lane != NULL; lane = lane->hh.next)
+        for (size_t state = 0; state < TASK_STATES; state++)
+            if (lane->counts[state] != 0)
+                problem(scan, "lane %u counts %llu tasks too many in state %s", lane->number,
+                        (unsigned long long)lane->counts[state], task_state_name((enum task_state)state));
+}
+
+static void compare_with_memory(struct scan *scan, const struct broker *broker)
+{
+    if (broker->lanes.count != scan->lanes.count)
+        problem(scan, "the store has %zu lanes, memory has %zu", scan->lanes.count, broker->lanes.count);
+    for (const struct lane *lane = scan->lanes.by_number; lane != NULL; lane = lane->hh.next) {
+        const struct lane *known = lanes_by_number(&broker->lanes, lane->number);
+        if (known == NULL || memcmp(known->counts, lane->counts, sizeof lane->counts) != 0)
+            problem(scan, "lane %u is counted otherwise in memory than in the store", lane->number);
+    }
+}
+
+static enum status scan_all(struct scan *scan, const struct broker *broker)
+{
+    struct counters counters;
+
+    enum status status = counters_load(scan->txn, &counters);
+    if (status == STATUS_OK)
+        status = lanes_load(&scan->lanes, scan->txn);
+    if (status == STATUS_DATA_LOSS) {
+        problem(scan, "the counters or the lanes are damaged");
+        return STATUS_OK;
+    }
+    TRY(status);
+    compare_with_memory(scan, broker);
+    TRY(scan_tasks(scan, &counters));
+    check_lanes(scan);
+    return check_counts(scan, &counters);
+}
+
+enum status broker_check(const struct broker *broker, struct store_txn *txn, struct check_report *ret_report)
+{
+    struct scan scan = {.txn = txn, .report = ret_report};
+
+    *ret_report = (struct check_report){0};
+    enum status status = scan_all(&scan, broker);
+    lanes_done(&scan.lanes);
+    arena_done(&scan.arena);
+    return status;
+}

@@ -1,0 +1,271 @@
+#include "tests/broker/fixture.h"
+
+#include "common/base/check.h"
+
+#include <stdlib.h>
+
+static void open_core(struct world *world)
+{
+    struct store_txn *txn = NULL;
+    struct error error = {0};
+
+    world->broker = broker_new(&world->settings);
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(broker_open(world->broker, txn, &world->effects, &error), STATUS_OK, "%s", error.message);
+    store_abort(&txn);
+    world->now.store_ms = broker_store_ms(world->broker);
+}
+
+struct world *world_new_with(const struct broker_settings *settings, uint64_t store_limit_bytes)
+{
+    struct world *world = allocate_zero(1, sizeof *world);
+
+    world->settings = *settings;
+    world->now.wall_ms = WALL_START_MS;
+    world->store = store_mem_new(&broker_schema, store_limit_bytes);
+    open_core(world);
+    return world;
+}
+
+struct world *world_new(void)
+{
+    return world_new_with(&(struct broker_settings){.lease_ms = LEASE_MS, .random_seed = 1}, 0);
+}
+
+void world_check(struct world *world)
+{
+    struct store_txn *txn = NULL;
+    struct check_report report;
+
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(broker_check(world->broker, txn, &report), STATUS_OK);
+    cr_assert_eq(report.problems, 0, "%llu problems: %s", (unsigned long long)report.problems, report.first);
+    store_abort(&txn);
+}
+
+static void world_free(struct world *world)
+{
+    broker_free(world->broker);
+    store_close(world->store);
+    effects_done(&world->effects);
+    free(world);
+}
+
+void world_close(struct world *world)
+{
+    world_check(world);
+    world_free(world);
+}
+
+void world_restart(struct world *world)
+{
+    broker_free(world->broker);
+    open_core(world);
+}
+
+static void batch(struct world *world, const struct command *command)
+{
+    struct store_txn *txn = NULL;
+
+    effects_reset(&world->effects);
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    cr_assert_eq(broker_tick(world->broker, txn, world->now, &world->effects), STATUS_OK);
+    if (command != NULL)
+        cr_assert_eq(broker_step(world->broker, txn, world->now, command, &world->effects), STATUS_OK);
+    cr_assert_eq(broker_settle(world->broker, txn, world->now), STATUS_OK);
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+}
+
+void world_pass(struct world *world, uint64_t ms)
+{
+    world->now.store_ms += ms;
+    world->now.wall_ms += ms;
+    batch(world, NULL);
+}
+
+const struct answer *world_answer_to(const struct world *world, uint64_t token)
+{
+    for (const struct answer *answer = world->effects.answers; answer != NULL; answer = answer->next)
+        if (answer->token == token)
+            return answer;
+    return NULL;
+}
+
+const struct answer *world_ask(struct world *world, struct command *command)
+{
+    if (command->token == 0)
+        command->token = ++world->next_token;
+    batch(world, command);
+    return world_answer_to(world, command->token);
+}
+
+const struct answer *world_do(struct world *world, struct command *command)
+{
+    const struct answer *answer = world_ask(world, command);
+
+    cr_assert_not_null(answer, "no answer to command %d", command->kind);
+    cr_assert_null(answer->refusal, "command %d was refused: %s", command->kind, answer->refusal->message);
+    return answer;
+}
+
+void world_refused(struct world *world, struct command *command, enum status status, const char *reason)
+{
+    const struct answer *answer = world_ask(world, command);
+
+    cr_assert_not_null(answer, "no answer to command %d", command->kind);
+    cr_assert_not_null(answer->refusal, "command %d was not refused", command->kind);
+    cr_assert_eq(answer->refusal->status, status, "%s: %s", answer->refusal->reason, answer->refusal->message);
+    cr_assert_str_eq(answer->refusal->reason, reason, "%s: %s", answer->refusal->reason, answer->refusal->message);
+}
+
+struct task_spec spec_of(const char *agent_type)
+{
+    return (struct task_spec){
+        .namespace = "", .queue = "", .agent_type = agent_type, .title = "", .content_type = "", .retention_ms = 0};
+}
+
+struct command command_submit(const struct task_spec *spec)
+{
+    return (struct command){.kind = COMMAND_SUBMIT, .submit = {.specs = spec, .spec_count = 1}};
+}
+
+struct command command_claim(struct world *world, const char *agent_id, const char *agent_type)
+{
+    return (struct command){
+        .kind = COMMAND_CLAIM,
+        .claim = {.namespace = "",
+                  .agent_type = agent_type,
+                  .agent_id = agent_id,
+                  .incarnation = 1,
+                  .claim_seq = ++world->next_claim_seq},
+    };
+}
+
+struct command command_of_run(enum command_kind kind, struct run_name run)
+{
+    struct command command = {.kind = kind};
+    struct outcome outcome = {.content_type = "", .message = "", .exit_status = -1};
+
+    switch ((int)kind) {
+    case COMMAND_START:
+        command.start = (struct command_start){.run = run, .agent_id = ""};
+        break;
+    case COMMAND_COMPLETE:
+        command.complete = (struct command_complete){.run = run, .outcome = outcome};
+        break;
+    case COMMAND_FAIL:
+        command.fail = (struct command_fail){.run = run, .failure = FAILURE_OF_ATTEMPT, .outcome = outcome};
+        break;
+    default:
+        command.release = (struct command_release){.run = run, .reason = ""};
+        break;
+    }
+    return command;
+}
+
+uint64_t submit_spec(struct world *world, struct task_spec spec)
+{
+    struct command command = command_submit(&spec);
+    const struct answer *answer = world_do(world, &command);
+
+    cr_assert_null(answer->submit.outcomes[0].refusal, "%s", answer->submit.outcomes[0].refusal->message);
+    return answer->submit.outcomes[0].task_id;
+}
+
+uint64_t submit(struct world *world, const char *agent_type)
+{
+    return submit_spec(world, spec_of(agent_type));
+}
+
+static struct run_name claim_one(struct world *world, const char *agent_id, const char *agent_type, bool starts)
+{
+    struct command command = command_claim(world, agent_id, agent_type);
+
+    command.claim.start = starts;
+    const struct answer *answer = world_do(world, &command);
+    cr_assert_eq(answer->claim.count, 1, "%s got %zu tasks", agent_id, answer->claim.count);
+    return (struct run_name){.task_id = answer->claim.tasks[0]->id, .fence = answer->claim.tasks[0]->fence};
+}
+
+struct run_name claim(struct world *world, const char *agent_id, const char *agent_type)
+{
+    return claim_one(world, agent_id, agent_type, false);
+}
+
+struct run_name claim_started(struct world *world, const char *agent_id, const char *agent_type)
+{
+    return claim_one(world, agent_id, agent_type, true);
+}
+
+void claim_nothing(struct world *world, const char *agent_id, const char *agent_type)
+{
+    struct command command = command_claim(world, agent_id, agent_type);
+
+    cr_assert_eq(world_do(world, &command)->claim.count, 0);
+}
+
+void start(struct world *world, struct run_name run)
+{
+    struct command command = command_of_run(COMMAND_START, run);
+
+    (void)world_do(world, &command);
+}
+
+void complete(struct world *world, struct run_name run)
+{
+    struct command command = command_of_run(COMMAND_COMPLETE, run);
+
+    (void)world_do(world, &command);
+}
+
+enum task_state fail(struct world *world, struct run_name run)
+{
+    struct command command = command_of_run(COMMAND_FAIL, run);
+
+    return world_do(world, &command)->state;
+}
+
+enum task_state release(struct world *world, struct run_name run, uint32_t delay_ms)
+{
+    struct command command = command_of_run(COMMAND_RELEASE, run);
+
+    command.release.delay_ms = delay_ms;
+    return world_do(world, &command)->state;
+}
+
+void cancel(struct world *world, uint64_t task_id)
+{
+    struct command command = {.kind = COMMAND_CANCEL, .cancel = {.task_id = task_id, .reason = "enough"}};
+
+    (void)world_do(world, &command);
+}
+
+void retry(struct world *world, uint64_t task_id, bool force)
+{
+    struct command command = {.kind = COMMAND_RETRY, .retry = {.task_id = task_id, .force = force}};
+
+    (void)world_do(world, &command);
+}
+
+enum verdict beat(struct world *world, const char *agent_id, struct run_name run)
+{
+    struct beat beat = {.run = run, .progress_text = ""};
+    struct command command = {
+        .kind = COMMAND_HEARTBEAT,
+        .heartbeat = {.agent_id = agent_id, .incarnation = 1, .beats = &beat, .beat_count = 1},
+    };
+
+    return world_do(world, &command)->heartbeat.replies[0].verdict;
+}
+
+const struct task_view *get(struct world *world, uint64_t task_id)
+{
+    struct command command = {.kind = COMMAND_GET, .get = {.task_id = task_id, .with_payload = true}};
+
+    return world_do(world, &command)->task;
+}
+
+enum task_state state_of(struct world *world, uint64_t task_id)
+{
+    return get(world, task_id)->state;
+}

@@ -1,0 +1,66 @@
+/* A broker's core over a store in memory, where the time is a variable.
+ *
+ * Every ask is a batch of its own: tick, one command, settle, commit. What it answered holds until the next ask. After
+ * each batch that a test ends with world_close, the whole store is checked. */
+#pragma once
+
+#include "broker/core/broker.h"
+#include "broker/core/effect.h"
+#include "common/store/store_mem.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+struct world {
+    struct store *store;
+    struct broker *broker;
+    struct broker_settings settings;
+    struct broker_time now;
+    struct effects effects;
+    uint64_t next_token;
+    uint64_t next_claim_seq;
+};
+
+#define LEASE_MS 30000
+#define WALL_START_MS 1700000000000
+
+struct world *world_new(void);
+struct world *world_new_with(const struct broker_settings *settings, uint64_t store_limit_bytes);
+/* Checks the store and frees everything. */
+void world_close(struct world *world);
+/* As after a SIGKILL: a new core on the same store. The time in between does not count. */
+void world_restart(struct world *world);
+/* Lets time pass and does what is due. */
+void world_pass(struct world *world, uint64_t ms);
+void world_check(struct world *world);
+
+/* Runs it in a batch of its own and returns its answer, NULL when there is none yet. */
+const struct answer *world_ask(struct world *world, struct command *command);
+/* The answer to this token among the effects of the last batch, NULL when there is none. */
+const struct answer *world_answer_to(const struct world *world, uint64_t token);
+/* The same, and asserts that it is good, or refused with this reason. */
+const struct answer *world_do(struct world *world, struct command *command);
+void world_refused(struct world *world, struct command *command, enum status status, const char *reason);
+
+/* What tests ask most. */
+struct task_spec spec_of(const char *agent_type);
+struct command command_submit(const struct task_spec *spec);
+struct command command_claim(struct world *world, const char *agent_id, const char *agent_type);
+struct command command_of_run(enum command_kind kind, struct run_name run);
+
+uint64_t submit(struct world *world, const char *agent_type);
+uint64_t submit_spec(struct world *world, struct task_spec spec);
+/* Claims one; asserts that there is one. */
+struct run_name claim(struct world *world, const char *agent_id, const char *agent_type);
+/* The same with start. */
+struct run_name claim_started(struct world *world, const char *agent_id, const char *agent_type);
+void claim_nothing(struct world *world, const char *agent_id, const char *agent_type);
+void start(struct world *world, struct run_name run);
+void complete(struct world *world, struct run_name run);
+enum task_state fail(struct world *world, struct run_name run);
+enum task_state release(struct world *world, struct run_name run, uint32_t delay_ms);
+void cancel(struct world *world, uint64_t task_id);
+void retry(struct world *world, uint64_t task_id, bool force);
+enum verdict beat(struct world *world, const char *agent_id, struct run_name run);
+const struct task_view *get(struct world *world, uint64_t task_id);
+enum task_state state_of(struct world *world, uint64_t task_id);
