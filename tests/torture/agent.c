@@ -14,15 +14,7 @@
 #define CALL_TIMEOUT_MS 5000
 #define THREADS_MAX 64
 
-/* In so many of 1,000 runs; the rest just works. */
-#define PERMILLE_LONG 20        /* works for several leases and keeps them by heartbeats */
-#define PERMILLE_OVERSTAY 30    /* says nothing for longer than the lease, then completes */
-#define PERMILLE_FAIL 40        /* the attempt fails */
-#define PERMILLE_RELEASE 30     /* given back */
-#define PERMILLE_DIE 15         /* the connection goes, and what was held is forgotten */
-#define PERMILLE_NEW_LIFE 10    /* registers anew with a part of what it holds */
-#define PERMILLE_KILL_PROCESS 1 /* the whole process, with all its agents */
-#define PERMILLE_REPEAT 100     /* of requests: asked again although they were answered */
+#define PERMILLE_REPEAT 100 /* of requests: asked again although they were answered */
 
 struct held {
     uint64_t task;
@@ -72,7 +64,8 @@ static void register_agent(struct agent *agent)
     request.held = pointers;
     request.agent_id = agent->agent_id;
     request.incarnation = ++agent->incarnation;
-    if (caller_ask(&agent->caller, &event, &question, &response))
+    response = caller_ask(&agent->caller, &event, &question);
+    if (response != NULL)
         caller_write(&agent->caller, &event, EVENT_OK, NULL);
     ganger_free(response);
 }
@@ -87,13 +80,6 @@ static void begin_life(struct agent *agent)
     (void)snprintf(agent->agent_id, sizeof(agent->agent_id), "torture/%" PRIu32 ".%" PRIu32 ".%" PRIu32 ".%" PRIu32,
                    agent->process, agent->generation, agent->thread, agent->life);
     register_agent(agent);
-}
-
-static void die(struct agent *agent)
-{
-    atomic_fetch_add(&agent->caller.fleet->shared->agent_deaths, 1);
-    caller_reconnect(&agent->caller);
-    begin_life(agent);
 }
 
 /* What comes must be what was submitted, and what this agent asked for. */
@@ -177,9 +163,9 @@ static void heartbeat(struct agent *agent)
     request.agent_id = agent->agent_id;
     request.incarnation = agent->incarnation;
     agent->beat_ms = clock_boot_ms();
-    if (request.n_beats == 0 || !caller_ask(&agent->caller, &event, &question, &response))
-        return;
-    for (size_t i = 0; i < response->n_replies; i++) {
+    if (request.n_beats > 0)
+        response = caller_ask(&agent->caller, &event, &question);
+    for (size_t i = 0; response != NULL && i < response->n_replies; i++) {
         const Ganger__V1__BeatReply *reply = response->replies[i];
         bool stale = reply->verdict == GANGER__V1__VERDICT__STALE;
 
@@ -204,7 +190,8 @@ static void repeat_claim(struct agent *agent, const Ganger__V1__ClaimTasksReques
 
     memcpy(first, agent->held, sizeof(first));
     caller_prepare_repeat(event);
-    if (!caller_ask(&agent->caller, event, question, &response))
+    response = caller_ask(&agent->caller, event, question);
+    if (response == NULL)
         return;
     keep_assignments(agent, request, response, event);
     ganger_free(response);
@@ -234,11 +221,11 @@ static void claim(struct agent *agent)
 
     for (size_t i = 0; i < FLEET_QUEUES; i++) {
         if ((chosen >> i & 1) != 0)
-            queues[request.n_queues++] = (char *)(uintptr_t)fleet_queues[i];
+            queues[request.n_queues++] = fleet_queues[i];
     }
     request.queues = queues;
     if (agent->thread % (FLEET_TYPES + 1) < FLEET_TYPES)
-        request.agent_type = (char *)(uintptr_t)fleet_types[agent->thread % (FLEET_TYPES + 1)];
+        request.agent_type = fleet_types[agent->thread % (FLEET_TYPES + 1)];
     request.agent_id = agent->agent_id;
     request.incarnation = agent->incarnation;
     request.claim_seq = ++agent->claim_seq;
@@ -246,7 +233,8 @@ static void claim(struct agent *agent)
     request.wait_ms = (uint32_t)random_below(random, 500);
     request.start = random_permille(random, 500);
     agent->beat_ms = clock_boot_ms();
-    if (!caller_ask(&agent->caller, &event, &question, &response))
+    response = caller_ask(&agent->caller, &event, &question);
+    if (response == NULL)
         return;
     keep_assignments(agent, &request, response, &event);
     ganger_free(response);
@@ -264,7 +252,8 @@ static bool start(struct agent *agent, struct held *held)
     request.task_id = held->task;
     request.fence = held->fence;
     if (!held->started) {
-        held->started = caller_ask(&agent->caller, &event, &question, &response);
+        response = caller_ask(&agent->caller, &event, &question);
+        held->started = response != NULL;
         if (held->started) {
             event.value = response->attempt;
             caller_write(&agent->caller, &event, EVENT_OK, NULL);
@@ -292,9 +281,9 @@ static void end_run(struct agent *agent, struct held *held, enum event_call call
 
     held->gone = true;
     for (int i = 0; i < rounds; i++) {
-        void *response = NULL;
+        void *response = caller_ask(&agent->caller, &event, question);
 
-        if (caller_ask(&agent->caller, &event, question, &response)) {
+        if (response != NULL) {
             event.value = state_of_response(call, response);
             caller_write(&agent->caller, &event, EVENT_OK, NULL);
         }
@@ -342,8 +331,9 @@ static void release(struct agent *agent, struct held *held)
 }
 
 /* Registers with a new incarnation that holds every second run only; the others are given back by that. */
-static void live_anew(struct agent *agent)
+static void live_anew(struct agent *agent, struct held *held)
 {
+    (void)held;
     atomic_fetch_add(&agent->caller.fleet->shared->incarnations, 1);
     for (size_t i = 0; i < agent->held_count; i += 2) {
         struct event event = caller_operation(&agent->caller, CALL_REGISTER, agent->held[i].task, agent->held[i].fence);
@@ -357,6 +347,7 @@ static void live_anew(struct agent *agent)
     register_agent(agent);
 }
 
+/* Works for several leases and keeps them by heartbeats. */
 static void work_through_leases(struct agent *agent, struct held *held)
 {
     const struct fleet *fleet = agent->caller.fleet;
@@ -370,6 +361,7 @@ static void work_through_leases(struct agent *agent, struct held *held)
         complete(agent, held);
 }
 
+/* Says nothing for longer than the lease, then completes. */
 static void overstay(struct agent *agent, struct held *held)
 {
     const struct fleet *fleet = agent->caller.fleet;
@@ -379,39 +371,47 @@ static void overstay(struct agent *agent, struct held *held)
     complete(agent, held);
 }
 
-static void kill_process(struct agent *agent)
+/* The connection goes, and what was held is forgotten. */
+static void die(struct agent *agent, struct held *held)
 {
+    (void)held;
+    atomic_fetch_add(&agent->caller.fleet->shared->agent_deaths, 1);
+    caller_reconnect(&agent->caller);
+    begin_life(agent);
+}
+
+/* The whole process, with all its agents. */
+static void kill_process(struct agent *agent, struct held *held)
+{
+    (void)held;
     atomic_fetch_add(&agent->caller.fleet->shared->process_deaths, 1);
     (void)kill(getpid(), SIGKILL);
 }
 
-/* One run, in one of the ways that runs go. False when the agent died in it. */
-static bool run(struct agent *agent, struct held *held)
+static void just_work(struct agent *agent, struct held *held)
 {
-    uint64_t fate = random_below(&agent->caller.random, 1000);
-    uint64_t bound = 0;
+    const struct fleet *fleet = agent->caller.fleet;
 
-    if (fate < (bound += PERMILLE_LONG)) {
-        work_through_leases(agent, held);
-    } else if (fate < (bound += PERMILLE_OVERSTAY)) {
-        overstay(agent, held);
-    } else if (fate < (bound += PERMILLE_FAIL)) {
-        fail(agent, held);
-    } else if (fate < (bound += PERMILLE_RELEASE)) {
-        release(agent, held);
-    } else if (fate < (bound += PERMILLE_DIE)) {
-        die(agent);
-        return false;
-    } else if (fate < (bound += PERMILLE_NEW_LIFE)) {
-        live_anew(agent);
-    } else if (fate < (bound += PERMILLE_KILL_PROCESS)) {
-        kill_process(agent);
-    } else {
-        fleet_pause(agent->caller.fleet,
-                    (uint32_t)random_below(&agent->caller.random, agent->caller.fleet->work_ms + 1));
-        complete(agent, held);
+    fleet_pause(fleet, (uint32_t)random_below(&agent->caller.random, fleet->work_ms + 1));
+    complete(agent, held);
+}
+
+/* One run, in one of the ways that runs go: in so many of 1,000 in each of these, otherwise it just works. */
+static void run(struct agent *agent, struct held *held)
+{
+    static const struct {
+        uint64_t permille;
+        void (*live)(struct agent *agent, struct held *held);
+    } fates[] = {{20, work_through_leases}, {30, overstay},    {40, fail},       {30, release}, {15, die},
+                 {10, live_anew},           {1, kill_process}, {1000, just_work}};
+    uint64_t fate = random_below(&agent->caller.random, 1000);
+    size_t i = 0;
+
+    while (fate >= fates[i].permille) {
+        fate -= fates[i].permille;
+        i++;
     }
-    return true;
+    fates[i].live(agent, held);
 }
 
 static void turn(struct agent *agent)
@@ -426,8 +426,7 @@ static void turn(struct agent *agent)
             heartbeat(agent);
         if (held->gone || !start(agent, held))
             continue;
-        if (!run(agent, held))
-            return;
+        run(agent, held);
     }
     agent->held_count = 0;
 }

@@ -61,7 +61,7 @@ void caller_prepare_repeat(struct event *event)
     event->round++;
 }
 
-bool caller_ask(struct caller *caller, struct event *event, const struct question *question, void *ret_response)
+void *caller_ask(struct caller *caller, struct event *event, const struct question *question)
 {
     struct ganger_error error = {0};
     enum ganger_status status = GANGER_OK;
@@ -77,13 +77,12 @@ bool caller_ask(struct caller *caller, struct event *event, const struct questio
             break;
         caller_write(caller, event, EVENT_UNKNOWN, error.reason);
         if (fleet_stopping(caller->fleet))
-            return false;
+            return NULL;
         event->round++;
     }
     if (status != GANGER_OK) {
         caller_write(caller, event, EVENT_REFUSED, error.reason);
-        return false;
+        return NULL;
     }
-    memcpy(ret_response, &response, sizeof(response));
-    return true;
+    return response;
 }

@@ -30,10 +30,10 @@ struct question {
     uint32_t timeout_ms;
 };
 
-/* Asks until there is an answer, as one has to when the outcome is not known, and writes down every try and a refusal;
- * a good answer is for its caller to write down (event is prepared for it). False when refused, or when the fleet
- * stops. */
-bool caller_ask(struct caller *caller, struct event *event, const struct question *question, void *ret_response);
+/* Asks until there is an answer, as one has to when the outcome is not known, and writes down every try and a refusal.
+ * A good answer is for its caller to write down (event is prepared for it) and to give to ganger_free. NULL when it was
+ * refused, or when the fleet stops. */
+void *caller_ask(struct caller *caller, struct event *event, const struct question *question);
 /* The same question again, although it was answered. */
 void caller_prepare_repeat(struct event *event);
 void caller_write(struct caller *caller, const struct event *event, enum event_kind kind, const char *reason);

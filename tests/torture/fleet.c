@@ -11,8 +11,8 @@
 
 #define PAUSE_STEP_MS 20
 
-const char *const fleet_queues[FLEET_QUEUES] = {"default", "fast", "slow"};
-const char *const fleet_types[FLEET_TYPES] = {"review", "build", "test"};
+char *const fleet_queues[FLEET_QUEUES] = {"default", "fast", "slow"};
+char *const fleet_types[FLEET_TYPES] = {"review", "build", "test"};
 
 void fleet_describe(const struct fleet *fleet, uint64_t work, struct work_texts *texts, Ganger__V1__TaskSpec *ret_spec)
 {
@@ -29,8 +29,8 @@ void fleet_describe(const struct fleet *fleet, uint64_t work, struct work_texts 
     spec.title = texts->title;
     spec.payload.data = (uint8_t *)texts->payload;
     spec.payload.len = strlen(texts->payload);
-    spec.queue = (char *)(uintptr_t)fleet_queues[random_below(&random, FLEET_QUEUES)];
-    spec.agent_type = type == FLEET_TYPES ? any : (char *)(uintptr_t)fleet_types[type];
+    spec.queue = fleet_queues[random_below(&random, FLEET_QUEUES)];
+    spec.agent_type = type == FLEET_TYPES ? any : fleet_types[type];
     spec.priority = (uint32_t)random_below(&random, 10);
     spec.delay_ms = random_permille(&random, 100) ? (uint32_t)random_below(&random, 500) : 0;
     spec.max_attempts = random_permille(&random, 100) ? 1 : 100;

@@ -12,8 +12,8 @@
 #define FLEET_QUEUES 3
 #define FLEET_TYPES 3 /* and "any" */
 
-extern const char *const fleet_queues[FLEET_QUEUES];
-extern const char *const fleet_types[FLEET_TYPES];
+extern char *const fleet_queues[FLEET_QUEUES];
+extern char *const fleet_types[FLEET_TYPES];
 
 /* In memory that all processes share. */
 struct fleet_shared {

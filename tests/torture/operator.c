@@ -26,7 +26,8 @@ static bool for_each_task(struct caller *caller, Ganger__V1__TaskState state, ui
         struct event event = caller_operation(caller, CALL_STATE, 0, 0);
 
         event.round = round;
-        if (!caller_ask(caller, &event, &question, &response))
+        response = caller_ask(caller, &event, &question);
+        if (response == NULL)
             return false;
         event.round = round;
         for (size_t i = 0; i < response->n_tasks; i++)
@@ -46,7 +47,8 @@ static void retry_task(struct caller *caller, const Ganger__V1__Task *task, cons
 
     (void)event;
     request.task_id = task->task_id;
-    if (caller_ask(caller, &retry, &question, &response))
+    response = caller_ask(caller, &retry, &question);
+    if (response != NULL)
         caller_write(caller, &retry, EVENT_OK, NULL);
     ganger_free(response);
 }

@@ -54,7 +54,6 @@ static bool submit(struct submitter *submitter, struct batch *batch)
     Ganger__V1__TaskSpec *pointers[BATCH_MAX];
     struct work_texts texts[BATCH_MAX];
     struct question question = {&ganger__v1__tasks__descriptor, "SubmitTasks", &request.base, CALL_TIMEOUT_MS};
-    bool answered = false;
 
     for (size_t i = 0; i < batch->count; i++) {
         fleet_describe(fleet, batch->first_work + i, &texts[i], &specs[i]);
@@ -67,11 +66,12 @@ static bool submit(struct submitter *submitter, struct batch *batch)
     request.session.len = sizeof(submitter->session);
     request.sequence = batch->sequence;
     request.acked_below = batch->sequence > BATCHES_OPEN ? batch->sequence - BATCHES_OPEN + 1 : 1;
-    answered = caller_ask(&submitter->caller, &batch->event, &question, &response);
-    if (answered)
-        write_answer(submitter, batch, &batch->event, response);
+    response = caller_ask(&submitter->caller, &batch->event, &question);
+    if (response == NULL)
+        return false;
+    write_answer(submitter, batch, &batch->event, response);
     ganger_free(response);
-    return answered;
+    return true;
 }
 
 static void *submitter_main(void *data)

@@ -1,0 +1,253 @@
+/* Lives of tasks: submit, claim with start, complete, each a request of its own, from many slots at once. A slot goes
+ * on with the next step as soon as it has the answer to the last. */
+#include "bench/bench.h"
+#include "bench/connections.h"
+#include "bench/sample.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_MAX 64
+#define CALL_TIMEOUT_MS 60000
+#define CLAIM_WAIT_MS 10000
+#define WARM_UP 0.2 /* of the row's time */
+
+const struct life_shape life_shapes[LIFE_ROWS] = {
+    [LIFE_1] = {"1 (1 connection x 1)", 1, 1, 1},
+    [LIFE_64_CONNECTIONS] = {"64 (64 connections x 1)", 64, 1, 1},
+    [LIFE_64] = {"64 (1 connection x 64)", 1, 64, 1},
+    [LIFE_512] = {"512 (8 connections x 64)", 8, 64, 1},
+    [LIFE_BATCHED] = {"1,024 (8 x 2, batches of 64)", 8, 2, BATCH_MAX},
+};
+
+struct load;
+
+struct slot {
+    struct load *load;
+    struct ganger *ganger;
+    char agent_id[64];
+    uint64_t claim_seq;
+    uint64_t sent_us;
+    uint32_t claimed;
+    uint32_t completed;
+};
+
+struct completion {
+    struct slot *slot;
+    uint64_t sent_us;
+};
+
+struct load {
+    const struct life_shape *shape;
+    struct connections connections;
+    struct sample samples[LIFE_STEPS];
+    uint64_t lives;
+    uint32_t slots_under_way;
+    bool measuring;
+    bool ending; /* no slot begins another life */
+    bool failed;
+};
+
+static void fail(struct load *load, const char *step, const struct ganger_error *error)
+{
+    if (!load->failed)
+        (void)fprintf(stderr, "ganger-bench: %s: %s: %s\n", step, error->reason, error->message);
+    load->failed = true;
+}
+
+static void note(struct load *load, enum life_step step, uint64_t sent_us)
+{
+    if (load->measuring)
+        sample_add(&load->samples[step], clock_boot_us() - sent_us);
+}
+
+static void begin_life(struct slot *slot);
+static void claim(struct slot *slot);
+
+static void completed(const struct ganger_reply *reply, void *data)
+{
+    struct completion *completion = data;
+    struct slot *slot = completion->slot;
+    struct load *load = slot->load;
+
+    note(load, STEP_COMPLETE, completion->sent_us);
+    free(completion);
+    if (reply->error != NULL) {
+        fail(load, "CompleteTask", reply->error);
+        return;
+    }
+    load->lives += load->measuring;
+    if (++slot->completed == load->shape->batch)
+        begin_life(slot);
+}
+
+static void complete(struct slot *slot, const Ganger__V1__Task *task)
+{
+    Ganger__V1__CompleteTaskRequest request = GANGER__V1__COMPLETE_TASK_REQUEST__INIT;
+    Ganger__V1__Outcome outcome = GANGER__V1__OUTCOME__INIT;
+    struct completion *completion = allocate_zero(1, sizeof(*completion));
+    uint8_t result[] = "done";
+
+    outcome.result = (ProtobufCBinaryData){.data = result, .len = sizeof(result) - 1};
+    request.task_id = task->task_id;
+    request.fence = task->fence;
+    request.outcome = &outcome;
+    *completion = (struct completion){.slot = slot, .sent_us = clock_boot_us()};
+    (void)ganger_start(slot->ganger, &ganger__v1__agents__descriptor, "CompleteTask", &request.base, CALL_TIMEOUT_MS, 0,
+                       completed, completion);
+}
+
+static void claimed(const struct ganger_reply *reply, void *data)
+{
+    struct slot *slot = data;
+    const Ganger__V1__ClaimTasksResponse *response = (const Ganger__V1__ClaimTasksResponse *)reply->response;
+
+    note(slot->load, STEP_CLAIM, slot->sent_us);
+    if (reply->error != NULL) {
+        fail(slot->load, "ClaimTasks", reply->error);
+        return;
+    }
+    slot->claimed += (uint32_t)response->n_assignments;
+    for (size_t i = 0; i < response->n_assignments; i++)
+        complete(slot, response->assignments[i]->task);
+    /* Others may have taken what this slot submitted; then theirs is left for it. */
+    if (slot->claimed < slot->load->shape->batch)
+        claim(slot);
+}
+
+static void claim(struct slot *slot)
+{
+    Ganger__V1__ClaimTasksRequest request = GANGER__V1__CLAIM_TASKS_REQUEST__INIT;
+
+    request.agent_type = (char[]){"bench"};
+    request.agent_id = slot->agent_id;
+    request.incarnation = 1;
+    request.claim_seq = ++slot->claim_seq;
+    request.max = slot->load->shape->batch - slot->claimed;
+    request.wait_ms = CLAIM_WAIT_MS;
+    request.start = true;
+    slot->sent_us = clock_boot_us();
+    (void)ganger_start(slot->ganger, &ganger__v1__agents__descriptor, "ClaimTasks", &request.base, CALL_TIMEOUT_MS, 0,
+                       claimed, slot);
+}
+
+static void submitted(const struct ganger_reply *reply, void *data)
+{
+    struct slot *slot = data;
+
+    note(slot->load, STEP_SUBMIT, slot->sent_us);
+    if (reply->error != NULL) {
+        fail(slot->load, "SubmitTasks", reply->error);
+        return;
+    }
+    claim(slot);
+}
+
+static void begin_life(struct slot *slot)
+{
+    static uint8_t payload[PAYLOAD_BYTES];
+    Ganger__V1__SubmitTasksRequest request = GANGER__V1__SUBMIT_TASKS_REQUEST__INIT;
+    Ganger__V1__TaskSpec specs[BATCH_MAX];
+    Ganger__V1__TaskSpec *pointers[BATCH_MAX];
+
+    if (slot->load->ending) {
+        slot->load->slots_under_way--;
+        return;
+    }
+    slot->claimed = slot->completed = 0;
+    for (uint32_t i = 0; i < slot->load->shape->batch; i++) {
+        ganger__v1__task_spec__init(&specs[i]);
+        specs[i].agent_type = (char[]){"bench"};
+        specs[i].payload = (ProtobufCBinaryData){.data = payload, .len = sizeof(payload)};
+        pointers[i] = &specs[i];
+    }
+    request.tasks = pointers;
+    request.n_tasks = slot->load->shape->batch;
+    slot->sent_us = clock_boot_us();
+    (void)ganger_start(slot->ganger, &ganger__v1__tasks__descriptor, "SubmitTasks", &request.base, CALL_TIMEOUT_MS, 0,
+                       submitted, slot);
+}
+
+static struct slot *begin_slots(struct load *load, enum life_row row)
+{
+    uint32_t count = load->shape->connections * load->shape->slots;
+    struct slot *slots = allocate_zero(count, sizeof(*slots));
+
+    for (uint32_t i = 0; i < count; i++) {
+        slots[i].load = load;
+        slots[i].ganger = load->connections.items[i % load->shape->connections];
+        (void)snprintf(slots[i].agent_id, sizeof(slots[i].agent_id), "bench/%d.%" PRIu32, (int)row, i);
+        load->slots_under_way++;
+        begin_life(&slots[i]);
+    }
+    return slots;
+}
+
+static void turn_until(struct load *load, uint64_t until_us)
+{
+    while (clock_boot_us() < until_us && !load->failed)
+        connections_turn(&load->connections);
+}
+
+static uint64_t commits_of(struct load *load)
+{
+    Ganger__V1__StatusRequest request = GANGER__V1__STATUS_REQUEST__INIT;
+    Ganger__V1__StatusResponse *response = NULL;
+    uint64_t commits = 0;
+
+    if (ganger_status(load->connections.items[0], &request, CALL_TIMEOUT_MS, &response, NULL) == GANGER_OK)
+        commits = response->commits;
+    ganger_free(response);
+    return commits;
+}
+
+static bool measure_row(struct bench *bench, enum life_row row)
+{
+    struct life_result *result = &bench->result->lives[row];
+    struct load load = {.shape = &life_shapes[row]};
+    struct slot *slots = NULL;
+
+    if (!connections_open(&load.connections, bench->broker_endpoint, GANGER_BROKER, load.shape->connections))
+        return false;
+    slots = begin_slots(&load, row);
+    turn_until(&load, clock_boot_us() + (uint64_t)(bench->seconds * WARM_UP * 1e6));
+
+    uint64_t commits = commits_of(&load);
+    double broker_us = cpu_of_process_us(bench->broker);
+    double client_us = cpu_of_self_us();
+    uint64_t begin_us = clock_boot_us();
+    load.measuring = true;
+    turn_until(&load, begin_us + (uint64_t)(bench->seconds * 1e6));
+    load.measuring = false;
+    double seconds = (double)(clock_boot_us() - begin_us) / 1e6;
+    double lives = load.lives > 0 ? (double)load.lives : 1;
+    result->per_second = (double)load.lives / seconds;
+    result->broker_us = (cpu_of_process_us(bench->broker) - broker_us) / lives;
+    result->client_us = (cpu_of_self_us() - client_us) / lives;
+    result->commits_per_second = (double)(commits_of(&load) - commits) / seconds;
+
+    load.ending = true;
+    uint64_t limit_us = clock_boot_us() + (uint64_t)CALL_TIMEOUT_MS * 1000;
+    while (load.slots_under_way > 0 && !load.failed && clock_boot_us() < limit_us)
+        connections_turn(&load.connections);
+    for (size_t i = 0; i < LIFE_STEPS; i++) {
+        result->latency[i] = sample_latencies(&load.samples[i]);
+        sample_done(&load.samples[i]);
+    }
+    connections_close(&load.connections);
+    free(slots);
+    return !load.failed && load.slots_under_way == 0;
+}
+
+bool measure_lives(struct bench *bench)
+{
+    bool measured = true;
+
+    for (int row = 0; row < LIFE_ROWS && measured; row++)
+        measured = measure_row(bench, (enum life_row)row);
+    return measured;
+}

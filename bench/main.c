@@ -1,0 +1,160 @@
+/* ganger-bench: how fast the daemons are on this machine, beside what the machine allows. Each round starts fresh
+ * daemons and measures every row once, in a process of its own; shown are medians over the rounds. */
+#include "bench/bench.h"
+#include "common/base/check.h"
+#include "tests/support/process.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_TIMEOUT_MS 10000
+
+struct options {
+    char programs[4096]; /* the folder of this program and the daemons */
+    const char *directory;
+    size_t rounds;
+    double seconds;
+    enum report_format format;
+};
+
+enum option_key { KEY_JSON = 256, KEY_DIRECTORY, KEY_PROGRAMS };
+
+static const struct argp_option argp_options[] = {
+    {"rounds", 'r', "NUMBER", 0, "how often everything is measured (5, at most 25)", 0},
+    {"seconds", 's', "SECONDS", 0, "how long each row is measured in a round (0.7)", 0},
+    {"directory", KEY_DIRECTORY, "PATH", 0, "where the stores are; best on the disk that counts (build/bench)", 0},
+    {"programs", KEY_PROGRAMS, "PATH", 0, "where the daemons are (beside this program)", 0},
+    {"json", KEY_JSON, NULL, 0, "for programs", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+    char *end = NULL;
+
+    switch (key) {
+    case 'r':
+        options->rounds = strtoul(argument, &end, 10);
+        if (*end != '\0' || options->rounds < 1 || options->rounds > ROUNDS_MAX)
+            argp_error(state, "1 to %d rounds", ROUNDS_MAX);
+        return 0;
+    case 's':
+        options->seconds = strtod(argument, &end);
+        if (*end != '\0' || !(options->seconds >= 0.1 && options->seconds <= 600))
+            argp_error(state, "0.1 to 600 seconds");
+        return 0;
+    case KEY_DIRECTORY:
+        options->directory = argument;
+        return 0;
+    case KEY_PROGRAMS:
+        (void)snprintf(options->programs, sizeof(options->programs), "%s", argument);
+        return 0;
+    case KEY_JSON:
+        options->format = REPORT_JSON;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_usage(state);
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = argp_options,
+    .parser = parse_option,
+    .doc = "Measures the lives of tasks per second and the latency of each step, and the context store, beside the "
+           "machine's sync time and ZeroMQ's echo rate.",
+};
+
+static pid_t start_daemon(const struct options *options, const char *directory, const char *name, const char *section,
+                          const char *endpoint)
+{
+    char program[5000];
+    char listen[600];
+    char store[600];
+    char log[600];
+    const char *const arguments[] = {program, "--config", "/dev/null", "--set", listen, "--set", store, NULL};
+
+    (void)snprintf(program, sizeof(program), "%s/%s", options->programs, name);
+    (void)snprintf(listen, sizeof(listen), "%s.listen=%s", section, endpoint);
+    (void)snprintf(store, sizeof(store), "%s.store=%s/%s", section, directory, section);
+    (void)snprintf(log, sizeof(log), "%s/%s.log", directory, section);
+    return access(program, X_OK) == 0 ? process_start(arguments, log) : 0;
+}
+
+/* In a process of its own: this one never has a ZeroMQ context, so that it may fork the daemons. */
+static bool measure(struct bench *bench)
+{
+    bool measured = measure_sync(bench) && measure_echo(bench) && measure_lives(bench) && measure_wake(bench);
+
+    return measured && (bench->contextd == 0 || measure_context(bench));
+}
+
+static bool run_round(const struct options *options, struct round_result *result)
+{
+    char directory[256];
+    struct bench bench = {.directory = directory, .seconds = options->seconds, .result = result};
+    int status = -1;
+    pid_t pid = -1;
+
+    if (!scratch_make(options->directory, directory, sizeof(directory))) {
+        (void)fprintf(stderr, "ganger-bench: %s: %s\n", options->directory, strerror(errno));
+        return false;
+    }
+    (void)snprintf(bench.broker_endpoint, sizeof(bench.broker_endpoint), "ipc://%s/broker.sock", directory);
+    (void)snprintf(bench.context_endpoint, sizeof(bench.context_endpoint), "ipc://%s/context.sock", directory);
+    bench.broker = start_daemon(options, directory, "ganger-broker", "broker", bench.broker_endpoint);
+    bench.contextd = start_daemon(options, directory, "ganger-contextd", "context", bench.context_endpoint);
+    if (bench.broker <= 0) {
+        (void)fprintf(stderr, "ganger-bench: there is no %s/ganger-broker: build it first\n", options->programs);
+        return false;
+    }
+    pid = fork();
+    if (pid == 0)
+        _exit(measure(&bench) ? 0 : 1);
+    if (pid > 0)
+        (void)waitpid(pid, &status, 0);
+    (void)process_stop(bench.broker, STOP_TIMEOUT_MS);
+    if (bench.contextd > 0)
+        (void)process_stop(bench.contextd, STOP_TIMEOUT_MS);
+    if (status != 0)
+        (void)fprintf(stderr, "ganger-bench: see the logs in %s\n", directory);
+    else
+        scratch_remove(directory);
+    return status == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.directory = "build/bench", .rounds = 5, .seconds = 0.7};
+    size_t size = ROUNDS_MAX * sizeof(struct round_result);
+    struct round_result *rounds = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char self[4096] = {0};
+
+    CHECK(rounds != MAP_FAILED);
+    CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    (void)snprintf(options.programs, sizeof(options.programs), "%s", dirname(self));
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
+    (void)mkdir("build", 0777);
+    (void)mkdir(options.directory, 0777);
+    for (size_t i = 0; i < options.rounds; i++) {
+        if (isatty(STDERR_FILENO))
+            (void)fprintf(stderr, "\rround %zu of %zu ", i + 1, options.rounds);
+        if (!run_round(&options, &rounds[i]))
+            return 1;
+    }
+    if (isatty(STDERR_FILENO))
+        (void)fputs("\r\033[K", stderr);
+    report(rounds, options.rounds, options.seconds, options.format);
+    return 0;
+}

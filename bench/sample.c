@@ -1,0 +1,83 @@
+#include "bench/sample.h"
+
+#include "common/base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+void sample_add(struct sample *sample, uint64_t taken_us)
+{
+    if (sample->count == sample->capacity) {
+        sample->capacity = sample->capacity == 0 ? 65536 : sample->capacity * 2;
+        sample->taken_us = reallocate(sample->taken_us, sample->capacity * sizeof(*sample->taken_us));
+    }
+    sample->taken_us[sample->count++] = taken_us < UINT32_MAX ? (uint32_t)taken_us : UINT32_MAX;
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left;
+    double b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+struct latencies sample_latencies(struct sample *sample)
+{
+    if (sample->count == 0)
+        return (struct latencies){0};
+    qsort(sample->taken_us, sample->count, sizeof(*sample->taken_us), compare_times);
+    size_t at_p50 = sample->count / 2;
+    size_t at_p99 = sample->count - 1 - sample->count / 100;
+    return (struct latencies){.p50_us = sample->taken_us[at_p50], .p99_us = sample->taken_us[at_p99]};
+}
+
+void sample_done(struct sample *sample)
+{
+    free(sample->taken_us);
+    *sample = (struct sample){0};
+}
+
+double cpu_of_process_us(pid_t pid)
+{
+    char path[64];
+    char text[1024] = {0};
+    FILE *stream = NULL;
+    char *at = NULL;
+    uint64_t ticks = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    stream = fopen(path, "re");
+    if (stream == NULL)
+        return 0;
+    at = fgets(text, sizeof(text), stream) != NULL ? strrchr(text, ')') : NULL;
+    (void)fclose(stream);
+    /* After the name: state is field 3, utime and stime are 14 and 15. */
+    for (int field = 2; at != NULL && field < 14; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL)
+        return 0;
+    ticks = strtoull(at, &at, 10);
+    ticks += strtoull(at, NULL, 10);
+    return (double)ticks * 1e6 / (double)sysconf(_SC_CLK_TCK);
+}
+
+double cpu_of_self_us(void)
+{
+    struct rusage usage = {0};
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
