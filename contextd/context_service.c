@@ -71,7 +71,7 @@ static void list_entries(Ganger__V1__Context_Service *service, const Ganger__V1_
     if (!shell_step(shell, &command, call))
         return;
     response.n_entries = effects->count;
-    response.entries = arena_zero(&shell->arena, effects->count, sizeof response.entries[0]);
+    response.entries = arena_zero(&shell->arena, effects->count, sizeof(Ganger__V1__Entry *));
     for (size_t i = 0; i < effects->count; i++)
         response.entries[i] = entry_to_message(&shell->arena, &effects->entries[i]);
     response.next_page_token = effects->next_page_token;

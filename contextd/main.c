@@ -8,15 +8,16 @@
 
 #define SECTION "context"
 #define ENDPOINTS_MAX 8
-#define GIB ((uint64_t)1024 * 1024 * 1024)
+#define KIB ((uint64_t)1024)
+#define TIB ((uint64_t)1024 * 1024 * 1024 * 1024)
 #define MIB ((uint64_t)1024 * 1024)
 
 static const struct config_key keys[] = {
     {SECTION, "listen", CONFIG_TEXT, "ipc:///run/ganger/context.sock", "endpoints to serve, apart by spaces", 0, 0},
     {SECTION, "store", CONFIG_TEXT, "/var/lib/ganger/context", "directory of the store", 0, 0},
-    {SECTION, "store_max", CONFIG_SIZE, "64G", "largest size of the store", 16 * MIB, 1024 * 16 * GIB},
+    {SECTION, "store_max", CONFIG_SIZE, "64G", "largest size of the store", 16 * MIB, 16 * TIB},
     {SECTION, "batch_max", CONFIG_NUMBER, "1024", "most requests in one transaction", 1, 65536},
-    {SECTION, "batch_bytes", CONFIG_SIZE, "4M", "bytes after which a transaction takes no further request", 64 * 1024,
+    {SECTION, "batch_bytes", CONFIG_SIZE, "4M", "bytes after which a transaction takes no further request", 64 * KIB,
      64 * MIB},
     {SECTION, "connections_max", CONFIG_NUMBER, "4096", "most connections at once", 1, 65536},
     {0},

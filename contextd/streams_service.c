@@ -99,7 +99,7 @@ static void list_streams(Ganger__V1__Streams_Service *service, const Ganger__V1_
     if (!shell_step(shell, &command, call))
         return;
     response.n_streams = effects->count;
-    response.streams = arena_zero(&shell->arena, effects->count, sizeof response.streams[0]);
+    response.streams = arena_zero(&shell->arena, effects->count, sizeof(Ganger__V1__StreamInfo *));
     for (size_t i = 0; i < effects->count; i++)
         response.streams[i] = stream_info_to_message(&shell->arena, &effects->streams[i]);
     response.next_page_token = effects->next_page_token;

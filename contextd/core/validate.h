@@ -11,8 +11,8 @@
 #define STREAM_NAME_MAX 63
 #define VALUE_MAX ((size_t)1024 * 1024)
 #define APPEND_MAX ((size_t)1024 * 1024)
-#define READ_MAX ((uint32_t)1024 * 1024)
-#define READ_DEFAULT ((uint32_t)256 * 1024)
+#define READ_MAX 1048576U
+#define READ_DEFAULT 262144U
 #define PAGE_MAX 1000
 #define PAGE_DEFAULT 100
 
