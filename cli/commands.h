@@ -1,0 +1,25 @@
+/* Every command, each defined in the file of its name. */
+#pragma once
+
+#include "cli/command.h"
+
+extern const struct command command_agents;
+extern const struct command command_cancel;
+extern const struct command command_context;
+extern const struct command command_context_delete;
+extern const struct command command_context_get;
+extern const struct command command_context_list;
+extern const struct command command_context_put;
+extern const struct command command_context_stats;
+extern const struct command command_help;
+extern const struct command command_list;
+extern const struct command command_logs;
+extern const struct command command_queues;
+extern const struct command command_retry;
+extern const struct command command_show;
+extern const struct command command_status;
+extern const struct command command_submit;
+extern const struct command command_version;
+extern const struct command command_wait;
+
+extern const struct command *const commands[]; /* ends with NULL */

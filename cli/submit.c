@@ -1,0 +1,343 @@
+#include "cli/batch.h"
+#include "cli/commands.h"
+#include "cli/daemon.h"
+#include "cli/ending.h"
+#include "cli/input.h"
+#include "cli/text.h"
+#include "cli/values.h"
+#include "cli/watch.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TITLE_MOST_BYTES 255
+#define TITLE_DERIVED_BYTES 80
+#define CONTENT_TYPE_MOST_BYTES 127
+#define DELAY_MOST_MS (366 * VALUE_DAY_MS)
+#define RUN_TIMEOUT_MOST_MS (30 * VALUE_DAY_MS)
+#define RETENTION_MOST_MS (366 * VALUE_DAY_MS)
+#define BACKOFF_MOST_MS (7 * VALUE_DAY_MS)
+#define ATTEMPTS_MOST 100
+#define LINGER_MS 50
+
+enum {
+    OPTION_TYPE = OPTION_FIRST,
+    OPTION_QUEUE,
+    OPTION_NAMESPACE,
+    OPTION_TITLE,
+    OPTION_FILE,
+    OPTION_EACH,
+    OPTION_WAIT,
+    OPTION_PRIORITY,
+    OPTION_LABEL,
+    OPTION_DELAY,
+    OPTION_RUN_TIMEOUT,
+    OPTION_MAX_ATTEMPTS,
+    OPTION_BACKOFF,
+    OPTION_BACKOFF_MAX,
+    OPTION_RETENTION,
+    OPTION_CONTENT_TYPE,
+};
+
+static const struct argp_option options[] = {
+    {"type", OPTION_TYPE, "NAME", 0, "the type of agent that is to do it; any", 0},
+    {"queue", OPTION_QUEUE, "NAME", 0, "where it waits; default", 0},
+    {"namespace", OPTION_NAMESPACE, "NAME", 0, "the tenant; default", 0},
+    {"title", OPTION_TITLE, "TEXT", 0, "what people see; with --each, {} is the line", 0},
+    {"file", OPTION_FILE, "PATH", 0, "the payload is this file; - is stdin", 0},
+    {"each", OPTION_EACH, NULL, 0, "one task per line of stdin, or of --file", 0},
+    {"wait", OPTION_WAIT, NULL, 0, "wait until all have ended, with progress", 0},
+    {"priority", OPTION_PRIORITY, "1-9", 0, "1 is first; 5", 0},
+    {"label", OPTION_LABEL, "KEY=VALUE", 0, "to find it by; again for more", 0},
+    {"delay", OPTION_DELAY, "TIME", 0, "not before that time has passed", 0},
+    {"run-timeout", OPTION_RUN_TIMEOUT, "TIME", 0, "the most that one run may take; 24h", 0},
+    {"max-attempts", OPTION_MAX_ATTEMPTS, "COUNT", 0, "how often it is tried; 3", 0},
+    {"backoff", OPTION_BACKOFF, "TIME", 0, "before the second attempt, then doubled; 10s", 0},
+    {"backoff-max", OPTION_BACKOFF_MAX, "TIME", 0, "the most between attempts; 5m", 0},
+    {"retention", OPTION_RETENTION, "TIME", 0, "how long it is kept after its end; 7d", 0},
+    {"content-type", OPTION_CONTENT_TYPE, "TYPE", 0, "of the payload; text/plain; charset=utf-8", 0},
+    {0},
+};
+
+static enum exit_status take_option(int key, char *value, void *data);
+static enum exit_status run(struct cli *cli, int count, char **words);
+
+const struct command command_submit = {
+    .name = "submit",
+    .usage = "[OPTION...] [PAYLOAD]",
+    .summary = "submit a task, or one per line; prints the ids",
+    .examples = "gangerctl submit --type claude \"Fix the flaky test in tests/net.py\"\n"
+                "gangerctl submit --type review --file change.patch --wait\n"
+                "git ls-files '*.c' | gangerctl submit --type review --title \"review {}\" --each --wait\n"
+                "gangerctl submit --type nightly --delay 6h --label repo=acme/web \"run the long tests\"\n",
+    .options = options,
+    .arguments_most = 1,
+    .take_option = take_option,
+    .run = run,
+};
+
+struct choices {
+    Ganger__V1__TaskSpec spec; /* of every task; its texts are borrowed */
+    struct labels labels;
+    char *title;
+    const char *file;
+    bool each;
+    bool wait;
+};
+
+static void choices_done(struct choices *choices)
+{
+    labels_done(&choices->labels);
+}
+DEFINE_CLEANUP_EMBEDDED(struct choices, choices_done)
+
+static enum exit_status take_number(const char *option, const char *value, uint64_t most, uint32_t *ret_number)
+{
+    uint64_t number = 0;
+
+    TRY_DONE(value_number(option, value, 1, most, &number));
+    *ret_number = (uint32_t)number;
+    return EXIT_DONE;
+}
+
+static enum exit_status take_backoff(const char *option, const char *value, uint32_t *ret_backoff_ms)
+{
+    uint64_t backoff_ms = 0;
+
+    TRY_DONE(value_duration(option, value, 1, BACKOFF_MOST_MS, &backoff_ms));
+    *ret_backoff_ms = (uint32_t)backoff_ms;
+    return EXIT_DONE;
+}
+
+/* The field for delays ends at 49 days; a longer one is said as the time at which it is over. */
+static enum exit_status take_delay(const char *value, Ganger__V1__TaskSpec *spec)
+{
+    uint64_t delay_ms = 0;
+
+    TRY_DONE(value_duration("--delay", value, 1, DELAY_MOST_MS, &delay_ms));
+    spec->delay_ms = delay_ms <= UINT32_MAX ? (uint32_t)delay_ms : 0;
+    spec->not_before_ms = delay_ms <= UINT32_MAX ? 0 : clock_wall_ms() + delay_ms;
+    return EXIT_DONE;
+}
+
+static enum exit_status take_option(int key, char *value, void *data)
+{
+    struct choices *choices = data;
+    Ganger__V1__TaskSpec *spec = &choices->spec;
+
+    switch (key) {
+    case OPTION_TYPE:
+        return value_name("--type", value, &spec->agent_type);
+    case OPTION_QUEUE:
+        return value_name("--queue", value, &spec->queue);
+    case OPTION_NAMESPACE:
+        return value_name("--namespace", value, &spec->namespace_);
+    case OPTION_TITLE:
+        return value_text("--title", value, TITLE_MOST_BYTES, &choices->title);
+    case OPTION_FILE:
+        choices->file = value;
+        return EXIT_DONE;
+    case OPTION_EACH:
+        choices->each = true;
+        return EXIT_DONE;
+    case OPTION_WAIT:
+        choices->wait = true;
+        return EXIT_DONE;
+    case OPTION_PRIORITY:
+        return take_number("--priority", value, 9, &spec->priority);
+    case OPTION_LABEL:
+        return value_label("--label", value, &choices->labels);
+    case OPTION_DELAY:
+        return take_delay(value, spec);
+    case OPTION_RUN_TIMEOUT:
+        return value_duration("--run-timeout", value, 1, RUN_TIMEOUT_MOST_MS, &spec->run_timeout_ms);
+    case OPTION_MAX_ATTEMPTS:
+        return take_number("--max-attempts", value, ATTEMPTS_MOST, &spec->max_attempts);
+    case OPTION_BACKOFF:
+        return take_backoff("--backoff", value, &spec->backoff_ms);
+    case OPTION_BACKOFF_MAX:
+        return take_backoff("--backoff-max", value, &spec->backoff_max_ms);
+    case OPTION_RETENTION:
+        return value_duration("--retention", value, 1, RETENTION_MOST_MS, &spec->retention_ms);
+    default:
+        return value_text("--content-type", value, CONTENT_TYPE_MOST_BYTES, &spec->content_type);
+    }
+}
+
+/* The first line of a payload that is text, as far as it fits. The caller frees it. */
+static char *derive_title(struct bytes payload)
+{
+    const uint8_t *newline = payload.size > 0 ? memchr(payload.data, '\n', payload.size) : NULL;
+    struct bytes line = {payload.data, newline != NULL ? (size_t)(newline - payload.data) : payload.size};
+
+    if (!text_is_valid(payload))
+        return duplicate_text("");
+    line.size = text_whole(line, TITLE_DERIVED_BYTES);
+    return format_text("%.*s", (int)line.size, (const char *)line.data);
+}
+
+/* The title with each {} replaced by the line, cut where titles end. The caller frees it. */
+static char *expand_title(const char *title, struct bytes line)
+{
+    struct buffer out = {0};
+
+    while (*title != '\0') {
+        if (strncmp(title, "{}", 2) == 0) {
+            buffer_add(&out, line.data, line.size);
+            title += 2;
+        } else {
+            buffer_add_u8(&out, (uint8_t)*title++);
+        }
+    }
+    out.size = text_whole(buffer_view(&out), TITLE_MOST_BYTES);
+    buffer_add_u8(&out, '\0');
+    return (char *)out.data;
+}
+
+static enum exit_status add_task(struct batch *batch, struct choices *choices, struct bytes payload)
+{
+    CLEANUP(free)
+    char *title = NULL;
+    bool is_text = text_is_valid(payload);
+    Ganger__V1__TaskSpec spec = choices->spec;
+    char binary[] = "application/octet-stream";
+
+    if (choices->title == NULL)
+        title = derive_title(payload);
+    else if (choices->each && is_text)
+        title = expand_title(choices->title, payload);
+    else
+        title = duplicate_text(choices->title);
+    spec.labels = choices->labels.items;
+    spec.n_labels = choices->labels.count;
+    if (!is_text && spec.content_type[0] == '\0')
+        spec.content_type = binary;
+    return batch_add(batch, &spec, payload, title);
+}
+
+/* Sends as soon as the lines stop coming, so that a slow producer's tasks do not wait for the batch to fill. */
+static enum exit_status add_lines(struct batch *batch, struct choices *choices, struct line_reader *reader)
+{
+    for (;;) {
+        struct bytes line = {0};
+        switch (line_reader_next(reader, PAYLOAD_MOST_BYTES, batch->count > 0 ? LINGER_MS : -1, &line)) {
+        case LINE_READY:
+            if (line.size > 0)
+                TRY_DONE(add_task(batch, choices, line));
+            break;
+        case LINE_LATER:
+            TRY_DONE(batch_send(batch));
+            break;
+        case LINE_END:
+            return batch_send(batch);
+        case LINE_FAILED:
+            return problem(EXIT_USAGE, strerror(errno), NULL, "cannot read the lines");
+        case LINE_TOO_LONG: {
+            TRY_DONE(batch_send(batch));
+            CLEANUP(free)
+            char *why = format_text("a payload has at most %d bytes; %zu tasks were submitted before it",
+                                    PAYLOAD_MOST_BYTES, batch->accepted);
+            return problem(EXIT_USAGE, why, "put what is larger where the agent can read it, and pass its address",
+                           "line %llu is too long", (unsigned long long)reader->number);
+        }
+        }
+    }
+}
+
+static enum exit_status add_each(struct batch *batch, struct choices *choices)
+{
+    CLEANUP(line_reader_done)
+    struct line_reader reader = {.fd = -1};
+
+    TRY_DONE(input_open(choices->file != NULL ? choices->file : "-", &reader.fd));
+    TRY_DONE(add_lines(batch, choices, &reader));
+    if (batch->accepted == 0 && batch->refused == 0)
+        problem_note("there was no line, so nothing was submitted");
+    return EXIT_DONE;
+}
+
+/* The payload of a single task, checked before anything is asked of the broker. */
+static enum exit_status read_payload(const struct choices *choices, const struct arguments *arguments,
+                                     struct buffer *payload)
+{
+    const char *argument = arguments->count > 0 ? arguments->values[0] : NULL;
+    const char *path = argument != NULL && strcmp(argument, "-") == 0 ? "-" : choices->file;
+
+    if (argument == NULL && choices->file == NULL)
+        return problem(EXIT_USAGE, "what is the agent to do?",
+                       "pass it as an argument, or with --file PATH, or --each for one task per line",
+                       "submit: the payload is missing");
+    if (argument != NULL && choices->file != NULL)
+        return problem(EXIT_USAGE, "there are two: an argument and --file", NULL, "submit: which is the payload?");
+    if (path != NULL)
+        return input_read(path, "a payload", PAYLOAD_MOST_BYTES, payload);
+    if (strlen(argument) > PAYLOAD_MOST_BYTES) {
+        CLEANUP(free)
+        char *why = format_text("a payload has at most %d bytes", PAYLOAD_MOST_BYTES);
+        return problem(EXIT_USAGE, why, "put what is larger where the agent can read it, and pass its address",
+                       "submit: the payload is too large");
+    }
+    buffer_add(payload, argument, strlen(argument));
+    return EXIT_DONE;
+}
+
+static enum exit_status wait_for(struct cli *cli, const struct batch *batch, const struct choices *choices)
+{
+    CLEANUP(ending_done)
+    struct ending ending = {0};
+    char id[20];
+    bool single = batch->accepted == 1;
+    const char *type = choices->spec.agent_type;
+    CLEANUP(free)
+    char *again = single ? format_text("look again with: gangerctl wait %s", ganger_id_format(batch->task_ids[0], id))
+                         : format_text("look again with: gangerctl list");
+
+    ending_init(&ending, cli, true);
+    enum exit_status exit_status =
+        watch_until_ended(cli, &(struct watch_request){.task_ids = batch->task_ids,
+                                                       .count = batch->accepted,
+                                                       .label = type[0] != '\0' ? type : "tasks",
+                                                       .again = again,
+                                                       .on_end = ending_add,
+                                                       .data = &ending});
+    ending_print(&ending);
+    return exit_status;
+}
+
+static enum exit_status run(struct cli *cli, int count, char **words)
+{
+    CLEANUP(arguments_done)
+    struct arguments arguments = {0};
+    CLEANUP(choices_done)
+    struct choices choices = {.spec = GANGER__V1__TASK_SPEC__INIT};
+    CLEANUP(buffer_done)
+    struct buffer payload = {0};
+    CLEANUP(batch_done)
+    struct batch batch = {0};
+    struct ganger *broker = NULL;
+
+    TRY_DONE(command_parse(cli, &command_submit, count, words, &choices, &arguments));
+    if (choices.each && arguments.count > 0 && strcmp(arguments.values[0], "-") != 0)
+        return problem(EXIT_USAGE, "with --each the payloads are the lines of stdin, or of --file", NULL,
+                       "submit: \"%.80s\" is one argument too many", arguments.values[0]);
+    if (!choices.each)
+        TRY_DONE(read_payload(&choices, &arguments, &payload));
+    TRY_DONE(daemon_open(cli, GANGER_BROKER, &broker));
+    batch_init(&batch, cli, broker);
+    if (choices.each) {
+        TRY_DONE(add_each(&batch, &choices));
+    } else {
+        TRY_DONE(add_task(&batch, &choices, buffer_view(&payload)));
+        TRY_DONE(batch_send(&batch));
+    }
+    if (batch.refused > 1)
+        problem_note("%zu of %zu tasks were refused", batch.refused, batch.refused + batch.accepted);
+    enum exit_status exit_status = batch.exit_status;
+    if (choices.wait && batch.accepted > 0) {
+        enum exit_status waited = wait_for(cli, &batch, &choices);
+        exit_status = waited != EXIT_DONE ? waited : exit_status;
+    }
+    return exit_status;
+}
