@@ -23,18 +23,36 @@ struct options {
     size_t rounds;
     double seconds;
     enum report_format format;
+    unsigned parts; /* bits of enum part */
 };
 
-enum option_key { KEY_JSON = 256, KEY_DIRECTORY, KEY_PROGRAMS };
+enum part { PART_LIMITS = 1, PART_LIVES = 2, PART_WAKE = 4, PART_CONTEXT = 8, PARTS_ALL = 15 };
+
+static const struct {
+    const char *name;
+    enum part part;
+} part_names[] = {{"limits", PART_LIMITS}, {"lives", PART_LIVES}, {"wake", PART_WAKE}, {"context", PART_CONTEXT}};
+
+enum option_key { KEY_JSON = 256, KEY_DIRECTORY, KEY_PROGRAMS, KEY_ONLY };
 
 static const struct argp_option argp_options[] = {
     {"rounds", 'r', "NUMBER", 0, "how often everything is measured (5, at most 25)", 0},
     {"seconds", 's', "SECONDS", 0, "how long each row is measured in a round (0.7)", 0},
     {"directory", KEY_DIRECTORY, "PATH", 0, "where the stores are; best on the disk that counts (build/bench)", 0},
     {"programs", KEY_PROGRAMS, "PATH", 0, "where the daemons are (beside this program)", 0},
+    {"only", KEY_ONLY, "PART", 0, "limits, lives, wake or context; may be given more than once", 0},
     {"json", KEY_JSON, NULL, 0, "for programs", 0},
     {0},
 };
+
+static enum part part_of_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof(part_names) / sizeof(part_names[0]); i++) {
+        if (strcmp(part_names[i].name, name) == 0)
+            return part_names[i].part;
+    }
+    return PARTS_ALL;
+}
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
@@ -58,6 +76,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_PROGRAMS:
         (void)snprintf(options->programs, sizeof(options->programs), "%s", argument);
         return 0;
+    case KEY_ONLY:
+        if (part_of_name(argument) == PARTS_ALL)
+            argp_error(state, "there is no part \"%s\"", argument);
+        options->parts |= part_of_name(argument);
+        return 0;
     case KEY_JSON:
         options->format = REPORT_JSON;
         return 0;
@@ -80,24 +103,29 @@ static pid_t start_daemon(const struct options *options, const char *directory, 
                           const char *endpoint)
 {
     char program[5000];
-    char listen[600];
-    char store[600];
+    char configuration[600];
     char log[600];
-    const char *const arguments[] = {program, "--config", "/dev/null", "--set", listen, "--set", store, NULL};
+    const char *const arguments[] = {program, "--config", configuration, NULL};
 
     (void)snprintf(program, sizeof(program), "%s/%s", options->programs, name);
-    (void)snprintf(listen, sizeof(listen), "%s.listen=%s", section, endpoint);
-    (void)snprintf(store, sizeof(store), "%s.store=%s/%s", section, directory, section);
+    (void)snprintf(configuration, sizeof(configuration), "%s/%s.conf", directory, section);
     (void)snprintf(log, sizeof(log), "%s/%s.log", directory, section);
+    if (!configuration_write(configuration, "[%s]\nlisten = %s\nstore = %s/%s\n", section, endpoint, directory,
+                             section))
+        return -1;
     return access(program, X_OK) == 0 ? process_start(arguments, log) : 0;
 }
 
 /* In a process of its own: this one never has a ZeroMQ context, so that it may fork the daemons. */
-static bool measure(struct bench *bench)
+static bool measure(struct bench *bench, unsigned parts)
 {
-    bool measured = measure_sync(bench) && measure_echo(bench) && measure_lives(bench) && measure_wake(bench);
-
-    return measured && (bench->contextd == 0 || measure_context(bench));
+    if ((parts & PART_LIMITS) != 0 && !(measure_sync(bench) && measure_echo(bench)))
+        return false;
+    if ((parts & PART_LIVES) != 0 && !measure_lives(bench))
+        return false;
+    if ((parts & PART_WAKE) != 0 && !measure_wake(bench))
+        return false;
+    return (parts & PART_CONTEXT) == 0 || bench->contextd == 0 || measure_context(bench);
 }
 
 static bool run_round(const struct options *options, struct round_result *result)
@@ -115,16 +143,17 @@ static bool run_round(const struct options *options, struct round_result *result
     (void)snprintf(bench.context_endpoint, sizeof(bench.context_endpoint), "ipc://%s/context.sock", directory);
     bench.broker = start_daemon(options, directory, "ganger-broker", "broker", bench.broker_endpoint);
     bench.contextd = start_daemon(options, directory, "ganger-contextd", "context", bench.context_endpoint);
-    if (bench.broker <= 0) {
+    if (bench.broker <= 0 && (options->parts & (PART_LIVES | PART_WAKE)) != 0) {
         (void)fprintf(stderr, "ganger-bench: there is no %s/ganger-broker: build it first\n", options->programs);
         return false;
     }
     pid = fork();
     if (pid == 0)
-        _exit(measure(&bench) ? 0 : 1);
+        _exit(measure(&bench, options->parts) ? 0 : 1);
     if (pid > 0)
         (void)waitpid(pid, &status, 0);
-    (void)process_stop(bench.broker, STOP_TIMEOUT_MS);
+    if (bench.broker > 0)
+        (void)process_stop(bench.broker, STOP_TIMEOUT_MS);
     if (bench.contextd > 0)
         (void)process_stop(bench.contextd, STOP_TIMEOUT_MS);
     if (status != 0)
@@ -145,6 +174,7 @@ int main(int argc, char **argv)
     CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     (void)snprintf(options.programs, sizeof(options.programs), "%s", dirname(self));
     (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
+    options.parts = options.parts != 0 ? options.parts : PARTS_ALL;
     (void)mkdir("build", 0777);
     (void)mkdir(options.directory, 0777);
     for (size_t i = 0; i < options.rounds; i++) {

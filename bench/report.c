@@ -50,7 +50,6 @@ static struct latencies median_latencies(const struct round_result *rounds, size
 
 #define MEDIAN_LATENCIES(field) median_latencies(rounds, count, offsetof(struct round_result, field))
 
-/* The middle round, so that everything in it was measured together; only its numbers are replaced by medians. */
 static struct round_result medians_of(const struct round_result *rounds, size_t count)
 {
     struct round_result result = rounds[0];
@@ -119,7 +118,8 @@ static void print_table(const struct round_result *result, size_t count, double 
     for (size_t i = 0; i < LIMITS; i++)
         (void)printf("%-45s %10.0f %8.0f /%7.0f\n", limit_names[i], result->limits[i].per_second,
                      result->limits[i].latency.p50_us, result->limits[i].latency.p99_us);
-    print_lives(result);
+    if (result->lives[LIFE_1].per_second > 0)
+        print_lives(result);
     if (!result->has_context)
         return;
     (void)printf("\n%-45s %10s %17s %10s\n%-45s %10s %17s %10s\n", "context store", "per second", "us", "store us", "",

@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,20 @@ pid_t process_start(const char *const *arguments, const char *log)
     if (pid == 0)
         become(arguments, log, parent);
     return pid;
+}
+
+bool configuration_write(const char *path, const char *format, ...)
+{
+    FILE *stream = fopen(path, "we");
+    va_list arguments;
+    bool written = false;
+
+    if (stream == NULL)
+        return false;
+    va_start(arguments, format);
+    written = vfprintf(stream, format, arguments) >= 0;
+    va_end(arguments);
+    return fclose(stream) == 0 && written;
 }
 
 int process_poll(pid_t pid)

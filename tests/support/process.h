@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "common/base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +16,9 @@
 /* arguments ends with NULL and begins with the program's path. Its output is added to the file log. -1 when it cannot
  * be forked. The child gets SIGKILL when the thread that started it ends. */
 pid_t process_start(const char *const *arguments, const char *log);
+
+/* Writes a configuration file that holds just this. */
+bool configuration_write(const char *path, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The wait status when it has ended by itself (it is reaped then), -1 while it lives. */
 int process_poll(pid_t pid);

@@ -195,6 +195,8 @@ static void repeat_claim(struct agent *agent, const Ganger__V1__ClaimTasksReques
         return;
     keep_assignments(agent, request, response, event);
     ganger_free(response);
+    if (first_count == 0)
+        return; // an empty answer is not kept: the repeat was a claim of its own
     for (size_t i = 0; i < first_count; i++) {
         missing[i] = true;
         for (size_t j = 0; j < agent->held_count; j++)

@@ -236,7 +236,7 @@ static void judge_refused(struct story *story, const struct event *event)
     const struct run *run = find_run(story, event->fence);
     bool ends_itself = event->call == CALL_FAIL || event->call == CALL_RELEASE;
 
-    if (strncmp(event->reason, "STALE", 5) != 0) {
+    if (strcmp(event->reason, "STALE") != 0 && strcmp(event->reason, "STALE_FENCE") != 0) {
         report_event(story->verdict, VIOLATION_WRONG_REFUSAL, event);
         return;
     }

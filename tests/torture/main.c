@@ -44,6 +44,7 @@ struct options {
 struct torture {
     struct options options;
     struct fleet fleet;
+    char configuration[300]; /* the broker's */
     pid_t broker;
     pid_t submitters;
     pid_t operator;
@@ -145,30 +146,10 @@ static void default_broker(char *path, size_t size)
 
 static void start_broker(struct torture *torture)
 {
-    char listen[400];
-    char store[400];
-    char lease[64];
-    char heartbeat[64];
     char log[400];
-    const char *directory = torture->fleet.directory;
-    const char *const arguments[] = {torture->options.broker,
-                                     "--config",
-                                     "/dev/null",
-                                     "--set",
-                                     listen,
-                                     "--set",
-                                     store,
-                                     "--set",
-                                     lease,
-                                     "--set",
-                                     heartbeat,
-                                     NULL};
+    const char *const arguments[] = {torture->options.broker, "--config", torture->configuration, NULL};
 
-    (void)snprintf(listen, sizeof(listen), "broker.listen=%s", torture->fleet.endpoint);
-    (void)snprintf(store, sizeof(store), "broker.store=%s/store", directory);
-    (void)snprintf(lease, sizeof(lease), "broker.lease=%" PRIu32 "ms", torture->options.lease_ms);
-    (void)snprintf(heartbeat, sizeof(heartbeat), "broker.heartbeat=%" PRIu32 "ms", torture->options.lease_ms / 3);
-    (void)snprintf(log, sizeof(log), "%s/broker.log", directory);
+    (void)snprintf(log, sizeof(log), "%s/broker.log", torture->fleet.directory);
     torture->broker = process_start(arguments, log);
     CHECK(torture->broker > 0);
 }
@@ -392,6 +373,11 @@ static void prepare(struct torture *torture)
     fleet->threads = options->threads;
     fleet->lease_ms = options->lease_ms;
     fleet->work_ms = options->work_ms;
+    (void)snprintf(torture->configuration, sizeof(torture->configuration), "%s/broker.conf", fleet->directory);
+    CHECK(configuration_write(torture->configuration,
+                              "[broker]\nlisten = %s\nstore = %s/store\nlease = %" PRIu32 "ms\nheartbeat = %" PRIu32
+                              "ms\n",
+                              fleet->endpoint, fleet->directory, fleet->lease_ms, fleet->lease_ms / 3));
     torture->begin_ms = clock_boot_ms();
 }
 
