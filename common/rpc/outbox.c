@@ -89,28 +89,56 @@ static const uint8_t *span_data(const struct outbox *outbox, struct span span)
     return span.size > 0 ? outbox->bytes.data + span.offset : NULL;
 }
 
-static ProtobufCBinaryData binary(const struct outbox *outbox, struct span span)
+/* protobuf-c has no const; packing does not write. */
+static void *without_const(const void *data)
 {
-    /* protobuf-c has no const; packing does not write. */
-    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)span_data(outbox, span), .len = span.size};
+    union {
+        const void *from;
+        void *to;
+    } pointer = {.from = data};
+
+    return pointer.to;
 }
 
-static void make_frame(const struct outbox *outbox, const struct answer *answer, uint64_t revision,
-                       zmq_msg_t *ret_frame)
+static ProtobufCBinaryData binary(const struct outbox *outbox, struct span span)
+{
+    return (ProtobufCBinaryData){.data = without_const(span_data(outbox, span)), .len = span.size};
+}
+
+static Ganger__V1__Envelope envelope_of(const struct outbox *outbox, const struct answer *answer, uint64_t revision)
 {
     Ganger__V1__Envelope envelope = GANGER__V1__ENVELOPE__INIT;
-    char *empty = envelope.message;
 
     envelope.kind = answer->kind;
     envelope.call_id = answer->call_id;
     envelope.status = (uint32_t)answer->status;
-    envelope.reason = answer->reason != NULL ? (char *)(uintptr_t)answer->reason : empty;
-    envelope.message = answer->message.size > 0 ? (char *)(uintptr_t)span_data(outbox, answer->message) : empty;
+    if (answer->reason != NULL)
+        envelope.reason = without_const(answer->reason);
+    if (answer->message.size > 0)
+        envelope.message = without_const(span_data(outbox, answer->message));
     envelope.detail = binary(outbox, answer->detail);
     envelope.body = binary(outbox, answer->body);
     envelope.revision = revision;
-    CHECK(zmq_msg_init_size(ret_frame, ganger__v1__envelope__get_packed_size(&envelope)) == 0);
-    (void)ganger__v1__envelope__pack(&envelope, zmq_msg_data(ret_frame));
+    return envelope;
+}
+
+/* The short answer that an answer becomes when its peer takes no more. A stream ends with it. */
+static Ganger__V1__Envelope refusal_of(struct rpc_server *server, const struct answer *answer)
+{
+    static char reason[] = "TOO_MUCH_UNDER_WAY";
+    static char message[] = "this connection does not read its answers: read them before asking for more";
+    Ganger__V1__Envelope envelope = GANGER__V1__ENVELOPE__INIT;
+    struct rpc_call *call = call_find(server, answer->peer, answer->call_id);
+
+    server->refusals++;
+    envelope.kind = GANGER__V1__KIND__END;
+    envelope.call_id = answer->call_id;
+    envelope.status = STATUS_RESOURCE_EXHAUSTED;
+    envelope.reason = reason;
+    envelope.message = message;
+    if (call != NULL && answer->kind == GANGER__V1__KIND__DATA)
+        call_abandon(call);
+    return envelope;
 }
 
 /* A ROUTER drops in silence what it cannot send, unless it is told to say so: ZMQ_ROUTER_MANDATORY and
@@ -128,24 +156,35 @@ static int send_frame(struct rpc_server *server, const struct rpc_peer *peer, zm
     return 0;
 }
 
+/* 0 when it is on its way, as it is or as a refusal. */
+static int try_answer(struct rpc_server *server, const struct answer *answer, uint64_t revision, bool *ret_refused)
+{
+    Ganger__V1__Envelope envelope = envelope_of(&server->sending, answer, revision);
+    zmq_msg_t frame;
+
+    if (!frame_make(answer->peer, &envelope, &frame)) {
+        *ret_refused = true;
+        envelope = refusal_of(server, answer);
+        CHECK(frame_make(answer->peer, &envelope, &frame));
+    }
+    int problem = send_frame(server, answer->peer, &frame);
+    if (problem != 0)
+        (void)zmq_msg_close(&frame);
+    return problem;
+}
+
 static void send_answer(struct rpc_server *server, const struct answer *answer, uint64_t revision)
 {
     struct rpc_peer *peer = answer->peer;
-    int problem = EHOSTUNREACH;
-    zmq_msg_t frame;
+    bool refused = false;
+    int problem = peer->gone ? EHOSTUNREACH : try_answer(server, answer, revision, &refused);
 
-    if (!peer->gone) {
-        make_frame(&server->sending, answer, revision, &frame);
-        problem = send_frame(server, peer, &frame);
-        if (problem != 0)
-            (void)zmq_msg_close(&frame);
-    }
-    if (problem == 0)
+    if (problem == 0 && !refused)
         return;
-    if (problem != EHOSTUNREACH)
-        peer_cut_off(server, peer);
-    else if (!peer->gone)
+    if (problem == EHOSTUNREACH && !peer->gone)
         peer_lost(server, peer);
+    else if (problem != 0 && problem != EHOSTUNREACH)
+        peer_cut_off(server, peer);
     if (answer->on_lost != NULL)
         answer->on_lost(answer->lost_data);
 }

@@ -54,6 +54,7 @@ void peer_release(struct rpc_server *server, struct rpc_peer *peer)
     if (--peer->references > 0 || peer->fd >= 0)
         return;
     peer_forget(server, peer);
+    backlog_release(peer->backlog);
     free(peer);
 }
 

@@ -18,7 +18,7 @@
 /* Messages that wait for one peer, in the daemon's memory. Inward 128 keep a connection busy for a whole batch, and
  * hold its sender back beyond that: at most 136 MiB, of one that sends nothing but the largest frames. Outward it must
  * take an answer to every call that a connection may have open, made in one batch, or an honest client would be cut
- * off. */
+ * off: 8,192 small ones are at most 128 MiB, large ones have their own bound in frame.c. */
 #define INWARD_MAX 128
 #define OUTWARD_MAX 8192
 

@@ -12,6 +12,7 @@
 #include "common/rpc/socket.h"
 
 #include <ganger/v1/envelope.pb-c.h>
+#include <stdatomic.h>
 
 #define uthash_malloc(size) allocate(size)
 #include <uthash.h>
@@ -26,6 +27,12 @@ struct method {
     UT_hash_handle hh;
 };
 
+/* Large frames that ZeroMQ holds for one peer; it lives until the last of them is freed, in ZeroMQ's own thread. */
+struct backlog {
+    atomic_size_t bytes;
+    atomic_uint references;
+};
+
 struct rpc_peer {
     uint64_t number; /* never used twice, not to be guessed */
     struct rpc_call *calls;
@@ -33,7 +40,8 @@ struct rpc_peer {
     uint32_t references; /* calls and answers */
     int fd;              /* of its connection, as long as that is known; -1 otherwise */
     bool gone;
-    UT_hash_handle hh; /* by routing id */
+    struct backlog *backlog; /* NULL before the first large frame */
+    UT_hash_handle hh;       /* by routing id */
     uint8_t id_size;
     uint8_t id[];
 };
@@ -157,6 +165,12 @@ struct rpc_call *call_find(struct rpc_server *server, const struct rpc_peer *pee
 void call_abandon(struct rpc_call *call);
 void call_add_credit(struct rpc_call *call, uint32_t credit_bytes);
 void calls_done(struct rpc_server *server);
+
+/* frame.c */
+
+/* Packs envelope as the frame to be sent to peer; false when ZeroMQ holds too much for it already. */
+bool frame_make(struct rpc_peer *peer, const Ganger__V1__Envelope *envelope, zmq_msg_t *ret_frame);
+void backlog_release(struct backlog *backlog);
 
 /* outbox.c */
 

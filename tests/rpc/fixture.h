@@ -1,6 +1,7 @@
 /* A server and a client of the test's own service in one thread: the test turns both until something has happened. */
 #pragma once
 
+#include "common/base/clock.h"
 #include "common/rpc/client.h"
 #include "common/rpc/server.h"
 

@@ -2,6 +2,9 @@
 #include "common/rpc/envelope.h"
 #include "tests/rpc/fixture.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <criterion/criterion.h>
 
 static struct fixture fixture;
@@ -56,4 +59,218 @@ Test(calls, a_kept_call_is_answered_later)
     cr_expect_str_eq(result.text, "now");
     cr_expect_eq(rpc_server_stats(fixture.server).open_calls, 0);
     cr_expect_eq(fixture.ended, 0);
+}
+
+Test(calls, many_calls_are_open_at_once_and_each_gets_its_own_answer)
+{
+    static struct result results[3000];
+    char text[16];
+    size_t ended = 0;
+
+    for (size_t i = 0; i < 3000; i++) {
+        (void)snprintf(text, sizeof text, "%zu", i);
+        say(fixture.client, "Say", text, 10000, &results[i]);
+    }
+    for (size_t i = 0; i < 3000; i++) {
+        cr_assert(TURN_UNTIL(&fixture, fixture.client, results[i].end));
+        (void)snprintf(text, sizeof text, "%zu", i);
+        ended += strcmp(results[i].text, text) == 0;
+    }
+    cr_expect_eq(ended, 3000);
+}
+
+Test(calls, a_reply_is_held_back_until_the_flush)
+{
+    struct result result = {0};
+
+    fixture.hold_replies = true;
+    say(fixture.client, "Say", "hello", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.delivered == 1));
+    for (int i = 0; i < 20; i++)
+        fixture_turn(&fixture, fixture.client);
+    cr_expect_not(result.end);
+    rpc_server_flush(fixture.server, 7);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, result.end));
+    cr_expect_eq(result.revision, 7);
+}
+
+Test(calls, a_discard_replaces_what_the_batch_wanted_to_answer_and_leaves_kept_calls_open)
+{
+    struct result good = {0};
+    struct result kept = {0};
+    struct error error;
+
+    fixture.hold_replies = true;
+    say(fixture.client, "Say", "hello", 10000, &good);
+    say(fixture.client, "Park", "later", 10000, &kept);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.delivered == 2));
+    (void)error_set(&error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL", "the store is full");
+    rpc_server_discard(fixture.server, &error);
+    fixture.hold_replies = false;
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, good.end));
+    cr_expect_str_eq(good.reason, "STORE_FULL");
+    cr_expect_str_empty(good.text);
+    cr_expect_eq(fixture.ended, 0);
+    answer(fixture.parked[0], "now");
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, kept.end));
+    cr_expect_eq(kept.status, STATUS_OK);
+}
+
+Test(calls, a_discard_leaves_refusals_that_do_not_speak_of_the_batch)
+{
+    struct result result = {0};
+    struct error error;
+
+    fixture.hold_replies = true;
+    say(fixture.client, "Small", "this text is longer than the sixty-four bytes that the method takes at most", 10000,
+        &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, rpc_server_stats(fixture.server).refusals == 1));
+    (void)error_set(&error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL", "the store is full");
+    rpc_server_discard(fixture.server, &error);
+    fixture.hold_replies = false;
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, result.end));
+    cr_expect_str_eq(result.reason, "REQUEST_TOO_LARGE");
+}
+
+Test(calls, the_deadline_of_a_kept_call_ends_it_at_the_server)
+{
+    struct result result = {0};
+
+    say(fixture.client, "Park", "", 5000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    uint64_t deadline_ms = rpc_server_deadline(fixture.server);
+    cr_expect_leq(deadline_ms, clock_boot_ms() + 5000);
+    rpc_server_expire(fixture.server, deadline_ms - 1);
+    cr_expect_eq(fixture.ended, 0);
+    rpc_server_expire(fixture.server, deadline_ms);
+    cr_expect_eq(fixture.ended, 1);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, result.end));
+    cr_expect_eq(result.status, STATUS_DEADLINE_EXCEEDED);
+    cr_expect_eq(rpc_server_deadline(fixture.server), UINT64_MAX);
+}
+
+Test(calls, the_deadline_of_a_call_ends_it_at_the_client_when_the_server_says_nothing)
+{
+    struct result result = {0};
+
+    say(fixture.client, "Park", "", 5000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    rpc_client_process(fixture.client, rpc_client_deadline(fixture.client));
+    cr_expect(result.end);
+    cr_expect_eq(result.status, STATUS_DEADLINE_EXCEEDED);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.ended == 1), "the server is told");
+}
+
+Test(calls, a_canceled_call_ends_at_the_server_without_an_answer)
+{
+    struct result result = {0};
+    struct result next = {0};
+
+    struct rpc_client_call *call = say(fixture.client, "Park", "", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    rpc_client_cancel(fixture.client, call);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.ended == 1));
+    say(fixture.client, "Say", "next", 10000, &next);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, next.end));
+    cr_expect_eq(result.replies, 0);
+    cr_expect_eq(rpc_server_stats(fixture.server).open_calls, 0);
+}
+
+Test(calls, a_call_canceled_before_it_was_sent_never_leaves)
+{
+    struct result result = {0};
+    struct result next = {0};
+
+    rpc_client_cancel(fixture.client, say(fixture.client, "Say", "", 10000, &result));
+    say(fixture.client, "Say", "next", 10000, &next);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, next.end));
+    cr_expect_eq(fixture.delivered, 1);
+    cr_expect_eq(result.replies, 0);
+}
+
+Test(calls, a_client_that_vanishes_ends_its_kept_calls)
+{
+    struct result result = {0};
+    struct rpc_client *other = fixture_connect(&fixture);
+
+    say(other, "Park", "", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, other, fixture.parked_count == 1));
+    other = rpc_client_free(other);
+    cr_assert(TURN_UNTIL(&fixture, NULL, fixture.ended == 1));
+    cr_expect_eq(rpc_server_stats(fixture.server).open_calls, 0);
+    cr_expect_eq(fixture.parked_count, 0);
+}
+
+Test(calls, an_answer_to_a_client_that_vanished_is_known_to_be_lost)
+{
+    struct result result = {0};
+    struct rpc_client *other = fixture_connect(&fixture);
+
+    fixture.hold_replies = true;
+    fixture.watch_loss = true;
+    say(other, "Say", "", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, other, fixture.delivered == 1));
+    other = rpc_client_free(other);
+    cr_assert(TURN_UNTIL(&fixture, NULL, rpc_server_stats(fixture.server).connections <= 1));
+    rpc_server_flush(fixture.server, 1);
+    cr_expect_eq(fixture.lost, 1);
+}
+
+Test(calls, an_answer_that_arrives_is_not_called_lost)
+{
+    struct result result = {0};
+
+    fixture.watch_loss = true;
+    say(fixture.client, "Say", "", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, result.end));
+    cr_expect_eq(fixture.lost, 0);
+}
+
+static void say_again(const struct rpc_reply *reply, void *data)
+{
+    struct result *results = data;
+
+    result_take(reply, &results[0]);
+    rpc_client_cancel(fixture.client, say(fixture.client, "Say", "canceled", 10000, &results[2]));
+    say(fixture.client, "Say", "second", 10000, &results[1]);
+}
+
+Test(calls, a_reply_may_make_and_cancel_calls)
+{
+    struct result results[3] = {0};
+    Ganger__Test__Words words = GANGER__TEST__WORDS__INIT;
+    struct rpc_request request = {
+        .service = &ganger__test__echo__descriptor, .method = "Say", .message = &words.base, .timeout_ms = 10000};
+
+    (void)rpc_client_call(fixture.client, &request, say_again, results);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, results[1].end));
+    cr_expect_eq(results[0].replies, 1);
+    cr_expect_str_eq(results[1].text, "second");
+    cr_expect_eq(results[2].replies, 0);
+}
+
+Test(calls, a_server_that_is_freed_ends_its_kept_calls)
+{
+    struct result result = {0};
+
+    say(fixture.client, "Park", "", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    fixture_stop_server(&fixture);
+    cr_expect_eq(fixture.ended, 1);
+}
+
+Test(calls, the_wait_of_a_client_ends_when_something_has_come)
+{
+    struct result result = {0};
+
+    say(fixture.client, "Park", "", 10000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    answer(fixture.parked[0], "now");
+    rpc_server_flush(fixture.server, 0);
+    uint64_t begin_ms = clock_boot_ms();
+    while (!result.end) {
+        rpc_client_wait(fixture.client, begin_ms + 5000);
+        cr_assert_lt(clock_boot_ms(), begin_ms + 5000);
+        rpc_client_process(fixture.client, clock_boot_ms());
+    }
 }
