@@ -206,33 +206,28 @@ enum status config_store(struct config *config, struct config_place place, const
     return STATUS_OK;
 }
 
-/* "GANGER_BROKER_" for [broker]. */
-static char *environment_prefix(const char *section)
+static void change_letters(char *text, int (*change)(int letter))
 {
-    char *prefix = format_text("GANGER_%s_", section);
-
-    for (char *at = prefix; *at != '\0'; at++)
-        *at = (char)toupper((unsigned char)*at);
-    return prefix;
+    for (; *text != '\0'; text++)
+        *text = (char)change((unsigned char)*text);
 }
 
 enum status config_read_environment(struct config *config, char *const *environment, struct error *error)
 {
     struct config_place own = {.section = config->keys[0].section};
     CLEANUP(free)
-    char *prefix = environment_prefix(own.section);
+    char *prefix = format_text("GANGER_%s_", own.section);
 
+    change_letters(prefix, toupper);
     for (; *environment != NULL; environment++) {
         const char *equals = strchr(*environment, '=');
         if (equals == NULL || strncmp(*environment, prefix, strlen(prefix)) != 0)
             continue;
-        size_t length = (size_t)(equals - *environment);
         CLEANUP(free)
-        char *variable = format_text("%.*s", (int)length, *environment);
+        char *variable = format_text("%.*s", (int)(equals - *environment), *environment);
         CLEANUP(free)
         char *key = duplicate_text(variable + strlen(prefix));
-        for (char *at = key; *at != '\0'; at++)
-            *at = (char)tolower((unsigned char)*at);
+        change_letters(key, tolower);
         if (config_store(config, own, key, equals + 1, "environment", error) != STATUS_OK)
             return config_locate(error, variable);
     }

@@ -137,6 +137,7 @@ static int run_loop(struct run *run)
         return log_failure("Cannot start", &error);
     (void)sd_notify(0, "READY=1");
     log_info("Ready", log_text("version", GANGER_VERSION));
+    log_debug("The loop begins", log_text("watchdog", getenv("WATCHDOG_USEC")));
     int code = sd_event_loop(run->daemon.event);
     if (code < 0) {
         (void)error_set(&error, STATUS_INTERNAL, "EVENT_LOOP", "event loop: %s", strerror(-code));

@@ -39,8 +39,8 @@ void suggest_offer(struct suggestion *best, const char *typed, const char *known
 {
     size_t distance = suggest_distance(typed, known);
 
-    /* A third of the letters may be wrong, but in short words one. */
-    if (distance > 1 && distance > strlen(known) / 3)
+    /* A quarter of the letters may be wrong, but in short words one. */
+    if (distance > 1 && distance > strlen(known) / 4)
         return;
     if (distance < strlen(known) && (best->word == NULL || distance < best->distance))
         *best = (struct suggestion){.word = known, .distance = distance};

@@ -15,10 +15,13 @@ struct unit {
     uint64_t factor;
 };
 
+#define SECOND UINT64_C(1000)
+#define KIBI UINT64_C(1024)
+
 static const struct unit duration_units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {"d", 24 * 60 * 60 * 1000}, {NULL, 0}};
+    {"ms", 1}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}, {"d", 86400 * SECOND}, {NULL, 0}};
 static const struct unit size_units[] = {
-    {"", 1}, {"K", 1024}, {"M", 1024 * 1024}, {"G", 1024 * 1024 * 1024}, {"T", UINT64_C(1) << 40}, {NULL, 0}};
+    {"", 1}, {"K", KIBI}, {"M", KIBI *KIBI}, {"G", KIBI *KIBI *KIBI}, {"T", KIBI *KIBI *KIBI *KIBI}, {NULL, 0}};
 static const struct unit number_units[] = {{"", 1}, {NULL, 0}};
 
 static const char *const booleans[][2] = {{"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};

@@ -27,8 +27,12 @@ static struct lmdb_txn *lmdb_txn_of(struct store_txn *txn)
 
 static MDB_val val_of(struct bytes bytes)
 {
-    /* LMDB does not write to what it is given. */
-    return (MDB_val){.mv_size = bytes.size, .mv_data = (void *)(uintptr_t)bytes.data};
+    /* LMDB's type is for what it returns too; it does not write to what it is given. */
+    union {
+        const uint8_t *given;
+        void *passed;
+    } data = {.given = bytes.data};
+    return (MDB_val){.mv_size = bytes.size, .mv_data = data.passed};
 }
 
 static struct bytes bytes_of(MDB_val val)

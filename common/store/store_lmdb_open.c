@@ -13,7 +13,7 @@
 #define MAP_BYTES_DEFAULT ((uint64_t)64 << 30)
 #define META_TABLE "store"
 #define META_VERSION "version"
-#define HEADER_BYTES_MIN (2 * 4096)
+#define HEADER_BYTES_MIN ((off_t)2 * 4096)
 
 /* What the lock file says about the data file beside it. Without the mark, a data file that has vanished or is empty
  * would be taken for a new store, and everything in it lost in silence. */
@@ -303,8 +303,6 @@ enum status store_lmdb_open(const struct store_schema *schema, const struct stor
 {
     CLEANUP(store_close)
     struct store *store = NULL;
-    CLEANUP(fd_close)
-    int directory_fd = -1;
     struct lmdb_store *lmdb = allocate_zero(1, sizeof *lmdb);
 
     CHECK(schema->count <= STORE_TABLES_MAX);
@@ -314,7 +312,7 @@ enum status store_lmdb_open(const struct store_schema *schema, const struct stor
     struct opening opening = {
         .schema = schema, .directory = options->directory, .directory_fd = -1, .lmdb = lmdb, .error = error};
     enum status status = open_all(&opening, options->map_bytes);
-    directory_fd = opening.directory_fd;
+    fd_close(opening.directory_fd);
     TRY(status);
     *ret_store = TAKE(store);
     return STATUS_OK;

@@ -70,6 +70,7 @@ struct tree *tree_free(struct tree *tree)
 static struct tree *own_node(struct tree **at)
 {
     struct tree *node = *at;
+    CHECK(node != NULL);
     if (node->owners == 1)
         return node;
 
