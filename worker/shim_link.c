@@ -181,3 +181,12 @@ void shim_link_done(struct shim_link *link)
     fd_close(link->order);
     *link = (struct shim_link){.pidfd = -1, .control = -1, .order = -1};
 }
+
+void shim_link_end(struct shim_link *link)
+{
+    pid_t pid = link->pid;
+
+    shim_link_done(link);
+    if (pid != 0)
+        (void)waitpid(pid, NULL, 0);
+}

@@ -44,3 +44,5 @@ bool shim_receive(const struct shim_link *link, struct shim_report *ret_report, 
 /* true when the shim itself has ended; then it is waited for, and *ret_status is its wait status. */
 bool shim_reap(struct shim_link *link, int *ret_status);
 void shim_link_done(struct shim_link *link);
+/* The same for a shim that has no order yet: waits for its end, which is near. */
+void shim_link_end(struct shim_link *link);

@@ -13,7 +13,6 @@ void words_done(struct words *words)
     free(words->items);
     *words = (struct words){0};
 }
-DEFINE_CLEANUP_EMBEDDED(struct words, words_done)
 
 void words_take(struct words *words, char *text)
 {

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "common/base/cleanup.h"
 #include "common/base/status.h"
 
 #include <stddef.h>
@@ -17,6 +18,7 @@ struct words {
 };
 
 void words_done(struct words *words);
+DEFINE_CLEANUP_EMBEDDED(struct words, words_done)
 /* Copies the text. */
 void words_add(struct words *words, const char *text);
 /* Takes the text over. */

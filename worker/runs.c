@@ -1,0 +1,436 @@
+#include "worker/supervisor.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <utlist.h>
+
+#define LOOK_AT_OUTPUT_MS 50
+#define SHIP_WITHIN_MS 5000 /* then the outcome does not wait for the output any longer */
+#define REFUSED_RETRY_MS 10000
+#define OLD_RUN_RETRY_MS 1000
+#define STRAYS_AGAIN_MS 20
+
+void run_move(struct run *run, enum life_event event)
+{
+    enum life after = life_after(run->life, event);
+
+    CHECK(after != LIFE_NONE);
+    run->life = after;
+}
+
+struct run *run_find(const struct supervisor *supervisor, uint64_t task_id, uint64_t fence)
+{
+    for (struct run *run = supervisor->runs; run != NULL; run = run->next)
+        if (run->task_id == task_id && run->fence == fence)
+            return run;
+    return NULL;
+}
+
+static void keep_reason(struct run *run, const char *reason)
+{
+    (void)snprintf(run->reason, sizeof run->reason, "%s", reason != NULL ? reason : "");
+    run->ending.reason = run->reason;
+}
+
+static void give_slot(struct run *run)
+{
+    if (run->slot != 0)
+        slots_give(&run->supervisor->slots, &run->crew->slots, run->slot);
+    run->slot = 0;
+}
+
+/* The shim's words */
+
+static void gone(struct run *run)
+{
+    uint8_t tail[sizeof run->last_words * 2];
+    size_t size = stream_tail(&run->streams[STREAM_STDERR], tail, sizeof tail);
+
+    outcome_last_line((struct bytes){.data = tail, .size = size}, run->last_words, sizeof run->last_words);
+    run->ending.last_words = run->last_words;
+    give_slot(run);
+    run_move(run, LIFE_GONE);
+    run->ship_until_ms = clock_boot_ms() + SHIP_WITHIN_MS;
+    log_info("Run ended", log_text("task", run->id_text), log_number("fence", run->fence),
+             log_text("agent_id", run->agent_id), log_number("exit_status", run->ending.exit_status),
+             log_number("signal", run->ending.signal));
+}
+
+static void started(struct run *run)
+{
+    uint64_t limit_ms = run->timeout_ms;
+
+    run->ending.started = true;
+    run->ending.exit_status = -1;
+    if (limit_ms == 0 || (run->profile->run_timeout_ms != 0 && run->profile->run_timeout_ms < limit_ms))
+        limit_ms = run->profile->run_timeout_ms;
+    if (limit_ms != 0)
+        run->deadline_ms = clock_boot_ms() + limit_ms;
+    run_move(run, LIFE_STARTED);
+    log_info("Run started", log_text("task", run->id_text), log_number("fence", run->fence),
+             log_number("attempt", run->attempt), log_text("agent_id", run->agent_id),
+             log_number("start_us", clock_boot_us() - run->claimed_us));
+}
+
+static void start_failed(struct run *run, const struct shim_report *report)
+{
+    static const char *const steps[] = {[SHIM_STEP_ORDER] = "its order",
+                                        [SHIM_STEP_DIRECTORY] = "its working directory",
+                                        [SHIM_STEP_FILES] = "its output files",
+                                        [SHIM_STEP_PROGRAM] = "its program"};
+    bool known = report->step >= SHIM_STEP_ORDER && report->step <= SHIM_STEP_PROGRAM;
+    char reason[sizeof run->reason];
+
+    (void)snprintf(reason, sizeof reason, "the agent could not be started: %s: %s",
+                   known ? steps[report->step] : "its shim", strerror(report->error));
+    keep_reason(run, reason);
+    log_warning("Run not started", log_text("task", run->id_text), log_text("agent_id", run->agent_id),
+                log_text("problem", reason));
+    if (report->error == E2BIG)
+        run->ending.refused_for_good = true;
+    else if (report->step == SHIM_STEP_PROGRAM && report->error != EAGAIN && report->error != ENOMEM)
+        crew_program_failed(run->crew, report->error, clock_boot_ms());
+}
+
+static void hear(struct run *run, const struct shim_report *report)
+{
+    switch ((enum shim_report_kind)report->kind) {
+    case SHIM_STARTED:
+        started(run);
+        break;
+    case SHIM_START_FAILED:
+        start_failed(run, report);
+        break;
+    case SHIM_EXITED:
+        run->ending.exit_status = report->exit_status;
+        run->ending.signal = report->signal;
+        run->ended = true;
+        break;
+    case SHIM_GONE:
+        run->gone = true;
+        gone(run);
+        break;
+    }
+}
+
+/* Its processes have become ours (we are a subreaper, too): they are ended before anything is said of the run. */
+static void lose_shim(struct run *run)
+{
+    if (run->gone || run->strays)
+        return;
+    log_error("A shim has died before its run", log_text("task", run->id_text), log_number("fence", run->fence),
+              log_text("directory", run->directory.path));
+    run->strays = true;
+    if (!run->ended && run->begun)
+        run->ending.shim_lost = true;
+    else if (!run->ended)
+        keep_reason(run, "the shim of the agent died before it started");
+}
+
+static int on_control(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct run *run = data;
+    struct shim_report report;
+    bool closed = false;
+
+    (void)fd;
+    (void)events;
+    while (shim_receive(&run->shim, &report, &closed))
+        hear(run, &report);
+    if (closed) {
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        lose_shim(run);
+    }
+    return 0;
+}
+
+static int on_shim_ended(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    struct run *run = data;
+    int status = 0;
+
+    (void)fd;
+    (void)events;
+    if (!shim_reap(&run->shim, &status))
+        return 0;
+    (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    run->shim_ended = true;
+    return 0;
+}
+
+/* Beginning */
+
+static enum status watch(struct run *run, struct error *error)
+{
+    sd_event *event = run->supervisor->daemon->event;
+
+    if (sd_event_add_io(event, &run->control_source, run->shim.control, EPOLLIN, on_control, run) < 0 ||
+        sd_event_add_io(event, &run->shim_source, run->shim.pidfd, EPOLLIN, on_shim_ended, run) < 0)
+        return error_set(error, STATUS_UNAVAILABLE, "SPAWN_FAILED", "the event loop takes no more descriptors");
+    return STATUS_OK;
+}
+
+static struct run *run_of(struct crew *crew, const Ganger__V1__Task *task)
+{
+    struct supervisor *supervisor = crew->supervisor;
+    const Ganger__V1__TaskSpec *spec = task->spec;
+    struct run *run = allocate_zero(1, sizeof *run);
+
+    run->supervisor = supervisor;
+    run->crew = crew;
+    run->profile = profile_hold(crew->profile);
+    run->life = LIFE_CLAIMED;
+    run->ending.exit_status = -1;
+    run->task_id = task->task_id;
+    run->fence = task->fence;
+    run->interruptions = task->interruptions;
+    run->timeout_ms = spec->run_timeout_ms;
+    run->backoff_ms = spec->backoff_ms;
+    run->backoff_max_ms = spec->backoff_max_ms;
+    run->namespace = duplicate_text(spec->namespace_[0] != '\0' ? spec->namespace_ : "default");
+    (void)id_format(run->task_id, run->id_text);
+    buffer_add(&run->payload, spec->payload.data, spec->payload.len);
+    run->directory.lock = -1;
+    run->shim = (struct shim_link){.pidfd = -1, .control = -1, .order = -1};
+    for (size_t i = 0; i < STREAMS; i++)
+        run->streams[i] = (struct stream){.run = run, .fd = -1, .over = true};
+    run->claimed_us = clock_boot_us();
+    run->deadline_ms = run->kill_at_ms = NEVER;
+
+    DL_APPEND(supervisor->runs, run);
+    supervisor->run_count++;
+    return run;
+}
+
+static void take(struct run *run)
+{
+    struct error error = {0};
+
+    run->agent_id = format_text("%s%" PRIu32, run->crew->agent_id, run->slot);
+    enum status status = launch_prepare(run, &error);
+    if (status == STATUS_OK) {
+        status = watch(run, &error);
+        /* Without an order it goes as soon as its supervisor seems to be gone. */
+        if (status != STATUS_OK)
+            shim_link_end(&run->shim);
+    }
+    if (status != STATUS_OK) {
+        log_error("Run not started", log_text("task", run->id_text), log_text("reason", error.reason),
+                  log_text("error", error.message));
+        run_refuse(run, false, REFUSED_RETRY_MS, error.message);
+        return;
+    }
+    run_move(run, LIFE_TAKE);
+}
+
+/* An older run of the same task that still lives is not the task's any more. */
+static struct run *older_run(const struct run *of)
+{
+    for (struct run *run = of->supervisor->runs; run != NULL; run = run->next)
+        if (run != of && run->task_id == of->task_id && !run->gone && run->life <= LIFE_STOPPING)
+            return run;
+    return NULL;
+}
+
+void run_new(struct crew *crew, const Ganger__V1__Assignment *assignment)
+{
+    struct supervisor *supervisor = crew->supervisor;
+    const Ganger__V1__Task *task = assignment->task;
+
+    /* An answer that was asked for again names runs that we have. */
+    if (task == NULL || task->spec == NULL || run_find(supervisor, task->task_id, task->fence) != NULL)
+        return;
+    struct run *run = run_of(crew, task);
+    struct run *older = older_run(run);
+    if (older != NULL) {
+        run_stop(older, INTENT_STALE, NULL);
+        run_refuse(run, false, OLD_RUN_RETRY_MS, "an older run of the task is still being ended");
+    } else if (supervisor->daemon->stopping || crew->retired) {
+        run_refuse(run, false, 0, "interrupted: the supervisor does not take it any more");
+    } else {
+        run->slot = slots_take(&supervisor->slots, &crew->slots);
+        if (run->slot == 0)
+            run_refuse(run, false, 0, "no slot was free any more");
+        else
+            take(run);
+    }
+}
+
+void run_refuse(struct run *run, bool for_good, uint32_t delay_ms, const char *reason)
+{
+    run->ending.refused = true;
+    run->ending.refused_for_good = for_good;
+    run->ending.delay_ms = delay_ms;
+    keep_reason(run, reason);
+    give_slot(run);
+    run_move(run, LIFE_REFUSE);
+}
+
+void run_may_begin(struct run *run, uint32_t attempt)
+{
+    struct error error = {0};
+
+    run->attempt = attempt;
+    if (run->life != LIFE_STARTING)
+        return;
+    if (launch_begin(run, &error) == STATUS_OK) {
+        run->begun = true;
+        return;
+    }
+    /* The shim goes without having started anything. */
+    run->ending.refused_for_good = error.status == STATUS_INVALID_ARGUMENT;
+    keep_reason(run, error.message);
+    shim_command(&run->shim, SHIM_KILL);
+    run->report_at_ms = NEVER;
+}
+
+/* Ending */
+
+void run_stop(struct run *run, enum intent intent, const char *reason)
+{
+    uint64_t now_ms = clock_boot_ms();
+
+    run->stale = run->stale || intent == INTENT_STALE;
+    if (run->life == LIFE_CLAIMED || run->life > LIFE_STOPPING)
+        return;
+    if (run->ending.intent == INTENT_NONE) {
+        run->ending.intent = intent;
+        keep_reason(run, reason);
+        log_info("Run is stopped", log_text("task", run->id_text), log_number("fence", run->fence),
+                 log_number("intent", intent), log_text("why", reason));
+    }
+    if (run->life == LIFE_STOPPING && intent != INTENT_STALE)
+        return;
+    bool at_once = intent == INTENT_STALE || !run->begun;
+    shim_command(&run->shim, at_once ? SHIM_KILL : SHIM_TERMINATE);
+    uint64_t kill_at_ms = at_once ? NEVER : now_ms + run->profile->grace_ms;
+    run->kill_at_ms = kill_at_ms < run->kill_at_ms ? kill_at_ms : run->kill_at_ms;
+    run_move(run, LIFE_STOP);
+}
+
+static void watch_output(struct run *run, uint64_t now_ms)
+{
+    char reason[128];
+
+    (void)streams_ship(run, false, now_ms);
+    if (run->life != LIFE_RUNNING || !streams_overflow(run))
+        return;
+    (void)snprintf(reason, sizeof reason, "it wrote more than %" PRIu64 " bytes (output_max) to one output",
+                   run->profile->output_max_bytes);
+    run_stop(run, INTENT_OUTPUT_FULL, reason);
+}
+
+/* What is due while its processes live. */
+static uint64_t tick_living(struct run *run, bool look, uint64_t now_ms)
+{
+    if (run->life == LIFE_RUNNING && run->deadline_ms <= now_ms)
+        run_stop(run, INTENT_TIMEOUT, NULL);
+    if (look && run->begun)
+        watch_output(run, now_ms);
+    if (run->life == LIFE_STOPPING && run->kill_at_ms <= now_ms) {
+        run->kill_at_ms = NEVER;
+        shim_command(&run->shim, SHIM_KILL);
+    }
+    if (run->strays && run->shim_ended) {
+        if (!strays_end(run->supervisor))
+            return now_ms + STRAYS_AGAIN_MS;
+        run->gone = true;
+        gone(run);
+        return now_ms;
+    }
+    uint64_t next_ms = run->life == LIFE_STARTING ? report_tick(run, now_ms) : NEVER;
+    if (run->life == LIFE_RUNNING && run->deadline_ms < next_ms)
+        next_ms = run->deadline_ms;
+    return run->kill_at_ms < next_ms ? run->kill_at_ms : next_ms;
+}
+
+/* What is due when they are gone. */
+static uint64_t tick_gone(struct run *run, uint64_t now_ms)
+{
+    bool shipped = streams_ship(run, true, now_ms);
+
+    if (run->life == LIFE_SHIPPING && run->stale)
+        run_move(run, LIFE_DROP);
+    else if (run->life == LIFE_SHIPPING && (shipped || run->ship_until_ms <= now_ms))
+        run_move(run, LIFE_SHIPPED);
+    uint64_t next_ms = NEVER;
+    if (run->life == LIFE_REPORTING)
+        next_ms = report_tick(run, now_ms);
+    else if (run->life == LIFE_SHIPPING)
+        next_ms = run->ship_until_ms;
+    return shipped || now_ms + LOOK_AT_OUTPUT_MS > next_ms ? next_ms : now_ms + LOOK_AT_OUTPUT_MS;
+}
+
+static void run_free(struct run *run)
+{
+    struct supervisor *supervisor = run->supervisor;
+
+    if (run->start_call != NULL)
+        ganger_cancel(supervisor->broker, run->start_call);
+    if (run->report_call != NULL)
+        ganger_cancel(supervisor->broker, run->report_call);
+    (void)sd_event_source_unref(run->control_source);
+    (void)sd_event_source_unref(run->shim_source);
+    streams_close(run);
+    shim_link_done(&run->shim);
+    give_slot(run);
+    (void)profile_release(run->profile);
+    buffer_done(&run->payload);
+    free(run->agent_id);
+    free(run->namespace);
+    free(run->workspace);
+    DL_DELETE(supervisor->runs, run);
+    supervisor->run_count--;
+    free(run);
+}
+
+/* Nothing of it is open any more: no call, no process, no output. */
+static bool is_over(const struct run *run, uint64_t now_ms)
+{
+    bool stopping = run->supervisor->daemon->stopping;
+    bool delivered = true;
+
+    for (size_t i = 0; i < STREAMS; i++)
+        delivered = delivered && run->streams[i].under_way == 0 &&
+                    (run->streams[i].over || run->stale || (stopping && run->ship_until_ms <= now_ms));
+    return run->life == LIFE_DONE && delivered && (run->shim_ended || run->shim.pid == 0);
+}
+
+uint64_t runs_tick(struct supervisor *supervisor, uint64_t now_ms)
+{
+    bool look = supervisor->look_at_output_ms <= now_ms;
+    bool living = false;
+    uint64_t next_ms = NEVER;
+
+    for (struct run *run = supervisor->runs, *next = NULL; run != NULL; run = next) {
+        next = run->next;
+        uint64_t due_ms = run->life <= LIFE_STOPPING ? tick_living(run, look, now_ms) : tick_gone(run, now_ms);
+        living = living || run->life <= LIFE_STOPPING;
+        if (due_ms < next_ms)
+            next_ms = due_ms;
+        if (is_over(run, now_ms)) {
+            run_directory_remove(&run->directory);
+            run_free(run);
+        }
+    }
+    if (look)
+        supervisor->look_at_output_ms = now_ms + LOOK_AT_OUTPUT_MS;
+    return living && supervisor->look_at_output_ms < next_ms ? supervisor->look_at_output_ms : next_ms;
+}
+
+void runs_free(struct supervisor *supervisor)
+{
+    for (struct run *run = supervisor->runs, *next = NULL; run != NULL; run = next) {
+        next = run->next;
+        fd_close(run->directory.lock);
+        free(run->directory.path);
+        run_free(run);
+    }
+}
