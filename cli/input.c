@@ -98,7 +98,8 @@ enum line_event line_reader_next(struct line_reader *reader, size_t most_bytes, 
         if (reader->ended)
             return rest > 0 ? give_line(reader, rest, false, ret_line) : LINE_END;
 
-        memmove(buffer->data, buffer->data + reader->taken, rest);
+        if (rest > 0)
+            memmove(buffer->data, buffer->data + reader->taken, rest);
         buffer->size = rest;
         reader->taken = 0;
         if (!can_be_read(reader->fd, wait_ms))
