@@ -53,7 +53,7 @@ struct queue_view {
     const char *queue;
     uint64_t counts[TASK_STATES];
     uint64_t oldest_ready_ms; /* age; 0 = none */
-    const char **agent_types;
+    char **agent_types;
     size_t agent_type_count;
 };
 

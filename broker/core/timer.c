@@ -4,6 +4,9 @@
 #include "broker/core/core.h"
 #include "broker/core/session.h"
 
+/* Somebody may set the wall clock meanwhile. */
+#define WALL_LOOK_EVERY_MS 5000
+
 void timer_set(struct step *step, uint64_t due_ms, enum timer_kind kind, struct bytes tail)
 {
     struct key key = key_timer(STORE_TIME, due_ms, kind, tail);
@@ -118,6 +121,8 @@ enum status timers_next_ms(struct step *step, uint64_t *ret_ms)
         TRY(status);
         uint64_t now_ms = time_of(step, (enum time_base)base);
         uint64_t left_ms = timer.due_ms > now_ms ? timer.due_ms - now_ms : 0;
+        if (base == WALL_TIME && left_ms > WALL_LOOK_EVERY_MS)
+            left_ms = WALL_LOOK_EVERY_MS;
         least_ms = left_ms < least_ms ? left_ms : least_ms;
     }
     *ret_ms = least_ms;

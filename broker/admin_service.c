@@ -1,0 +1,139 @@
+/* The service Admin: what operators ask. */
+#include "broker/convert.h"
+#include "broker/shell.h"
+
+#include "common/base/clock.h"
+
+#include <unistd.h>
+
+#define SMALL_REQUEST_MAX 4096
+
+static struct shell *shell_of(Ganger__V1__Admin_Service *service)
+{
+    return shell_enter(((struct admin_service *)service)->shell);
+}
+
+static void status_of_store(struct shell *shell, Ganger__V1__StatusResponse *response)
+{
+    struct store_usage usage = store_usage(shell->store);
+    struct serve_stats commits = serve_stats(shell->serve);
+
+    response->store_bytes = usage.used_bytes;
+    response->store_limit_bytes = usage.limit_bytes;
+    response->commits = commits.commits;
+    response->commit_p50_us = commits.commit_p50_us;
+    response->commit_p99_us = commits.commit_p99_us;
+    response->batch_p50 = latency_percentile_us(&shell->batches, 50);
+    response->batch_max = latency_percentile_us(&shell->batches, 100);
+}
+
+static void status_of_server(struct shell *shell, Ganger__V1__StatusResponse *response)
+{
+    struct rpc_server_stats rpc = rpc_server_stats(shell->server);
+
+    response->requests = rpc.requests;
+    response->refusals = rpc.refusals;
+    response->streams = rpc.open_streams;
+    response->connections = rpc.connections;
+}
+
+static void status(Ganger__V1__Admin_Service *service, const Ganger__V1__StatusRequest *request,
+                   Ganger__V1__StatusResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    struct broker_totals totals = broker_totals(shell->broker);
+    Ganger__V1__StatusResponse response = GANGER__V1__STATUS_RESPONSE__INIT;
+    uint64_t counts[TASK_STATES];
+
+    (void)request, (void)closure;
+    broker_counts(shell->broker, counts);
+    response.version = borrowed_text(GANGER_VERSION);
+    response.uptime_ms = clock_boot_ms() - shell->started_ms;
+    response.pid = (uint64_t)getpid();
+    response.states = messages_of_counts(&shell->arena, counts, &response.n_states);
+    response.revision = broker_revision(shell->broker);
+    response.claimed = totals.claimed;
+    response.completed = totals.completed;
+    response.failed = totals.failed;
+    response.expired_leases = totals.expired_leases;
+    response.parked_claims = broker_parked(shell->broker);
+    status_of_store(shell, &response);
+    status_of_server(shell, &response);
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void queue_stats(Ganger__V1__Admin_Service *service, const Ganger__V1__QueueStatsRequest *request,
+                        Ganger__V1__QueueStatsResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__QueueStatsResponse response = GANGER__V1__QUEUE_STATS_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_QUEUE_STATS, .queue_stats = {.namespace = request->namespace_}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    size_t count = answer->queue_stats.count;
+    Ganger__V1__Queue *queues = arena_zero(&shell->arena, count, sizeof *queues);
+    response.queues = arena_zero(&shell->arena, count, sizeof(Ganger__V1__Queue *));
+    response.n_queues = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct queue_view *view = &answer->queue_stats.queues[i];
+        ganger__v1__queue__init(&queues[i]);
+        queues[i].namespace_ = borrowed_text(view->namespace);
+        queues[i].queue = borrowed_text(view->queue);
+        queues[i].states = messages_of_counts(&shell->arena, view->counts, &queues[i].n_states);
+        queues[i].oldest_ready_ms = view->oldest_ready_ms;
+        queues[i].agent_types = view->agent_types;
+        queues[i].n_agent_types = view->agent_type_count;
+        response.queues[i] = &queues[i];
+    }
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void list_agents(Ganger__V1__Admin_Service *service, const Ganger__V1__ListAgentsRequest *request,
+                        Ganger__V1__ListAgentsResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__ListAgentsResponse response = GANGER__V1__LIST_AGENTS_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_LIST_AGENTS};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)request, (void)closure;
+    if (answer == NULL)
+        return;
+    size_t count = answer->agents.count;
+    Ganger__V1__Agent *agents = arena_zero(&shell->arena, count, sizeof *agents);
+    response.agents = arena_zero(&shell->arena, count, sizeof(Ganger__V1__Agent *));
+    response.n_agents = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct agent_view *view = &answer->agents.agents[i];
+        ganger__v1__agent__init(&agents[i]);
+        agents[i].agent_id = borrowed_text(view->agent_id);
+        agents[i].incarnation = view->incarnation;
+        agents[i].host = borrowed_text(view->host);
+        agents[i].pid = view->pid;
+        agents[i].version = borrowed_text(view->version);
+        agents[i].slots = view->slots;
+        agents[i].profiles = messages_of_profiles(&shell->arena, view->profiles, view->profile_count);
+        agents[i].n_profiles = view->profile_count;
+        agents[i].held = view->held;
+        agents[i].silent_ms = view->silent_ms;
+        agents[i].attending = attend_has(&shell->attendance, view->agent_id);
+        response.agents[i] = &agents[i];
+    }
+    rpc_call_reply(closure_data, &response.base);
+}
+
+/* In the order of the .proto file. */
+const struct rpc_method admin_methods[] = {
+    {.name = "Status", .request_max = SMALL_REQUEST_MAX},
+    {.name = "QueueStats", .request_max = SMALL_REQUEST_MAX},
+    {.name = "ListAgents", .request_max = SMALL_REQUEST_MAX},
+};
+
+void admin_service_init(struct admin_service *service, struct shell *shell)
+{
+    static const Ganger__V1__Admin_Service handlers = GANGER__V1__ADMIN__INIT();
+    *service = (struct admin_service){.base = handlers, .shell = shell};
+}

@@ -1,0 +1,207 @@
+#include "broker/convert.h"
+
+char *borrowed_text(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static ProtobufCBinaryData borrowed_bytes(struct bytes bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)(uintptr_t)bytes.data};
+}
+
+struct bytes bytes_of_message(ProtobufCBinaryData data)
+{
+    return (struct bytes){.data = data.data, .size = data.len};
+}
+
+struct label *labels_of_messages(struct arena *arena, Ganger__V1__Label *const *messages, size_t count)
+{
+    struct label *labels = arena_zero(arena, count, sizeof *labels);
+
+    for (size_t i = 0; i < count; i++)
+        labels[i] = (struct label){.key = messages[i]->key, .value = messages[i]->value};
+    return labels;
+}
+
+struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *const *messages, size_t count)
+{
+    struct task_spec *specs = arena_zero(arena, count, sizeof *specs);
+
+    for (size_t i = 0; i < count; i++) {
+        const Ganger__V1__TaskSpec *message = messages[i];
+        specs[i] = (struct task_spec){
+            .namespace = message->namespace_,
+            .queue = message->queue,
+            .agent_type = message->agent_type,
+            .title = message->title,
+            .payload = bytes_of_message(message->payload),
+            .content_type = message->content_type,
+            .labels = labels_of_messages(arena, message->labels, message->n_labels),
+            .label_count = message->n_labels,
+            .priority = message->priority,
+            .not_before_ms = message->not_before_ms,
+            .delay_ms = message->delay_ms,
+            .run_timeout_ms = message->run_timeout_ms,
+            .max_attempts = message->max_attempts,
+            .backoff_ms = message->backoff_ms,
+            .backoff_max_ms = message->backoff_max_ms,
+            .retention_ms = message->retention_ms,
+        };
+    }
+    return specs;
+}
+
+struct outcome outcome_of_message(const Ganger__V1__Outcome *message)
+{
+    if (message == NULL)
+        return (struct outcome){.content_type = "", .message = "", .exit_status = -1};
+    return (struct outcome){
+        .result = bytes_of_message(message->result),
+        .content_type = message->content_type,
+        .message = message->message,
+        .exit_status = message->exit_status,
+        .signal = message->signal,
+    };
+}
+
+struct run_name *runs_of_messages(struct arena *arena, Ganger__V1__Lease *const *messages, size_t count)
+{
+    struct run_name *runs = arena_zero(arena, count, sizeof *runs);
+
+    for (size_t i = 0; i < count; i++)
+        runs[i] = (struct run_name){.task_id = messages[i]->task_id, .fence = messages[i]->fence};
+    return runs;
+}
+
+struct profile *profiles_of_messages(struct arena *arena, Ganger__V1__Profile *const *messages, size_t count)
+{
+    struct profile *profiles = arena_zero(arena, count, sizeof *profiles);
+
+    for (size_t i = 0; i < count; i++)
+        profiles[i] = (struct profile){
+            .agent_type = messages[i]->agent_type,
+            .max = messages[i]->max,
+            .running = messages[i]->running,
+            .available = messages[i]->available,
+            .problem = messages[i]->problem,
+        };
+    return profiles;
+}
+
+Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct profile *profiles, size_t count)
+{
+    Ganger__V1__Profile **pointers = arena_zero(arena, count, sizeof(Ganger__V1__Profile *));
+    Ganger__V1__Profile *messages = arena_zero(arena, count, sizeof *messages);
+
+    for (size_t i = 0; i < count; i++) {
+        ganger__v1__profile__init(&messages[i]);
+        messages[i].agent_type = borrowed_text(profiles[i].agent_type);
+        messages[i].max = profiles[i].max;
+        messages[i].running = profiles[i].running;
+        messages[i].available = profiles[i].available;
+        messages[i].problem = borrowed_text(profiles[i].problem);
+        pointers[i] = &messages[i];
+    }
+    return pointers;
+}
+
+static Ganger__V1__Label **messages_of_labels(struct arena *arena, const struct label *labels, size_t count)
+{
+    Ganger__V1__Label **pointers = arena_zero(arena, count, sizeof(Ganger__V1__Label *));
+    Ganger__V1__Label *messages = arena_zero(arena, count, sizeof *messages);
+
+    for (size_t i = 0; i < count; i++) {
+        ganger__v1__label__init(&messages[i]);
+        messages[i].key = borrowed_text(labels[i].key);
+        messages[i].value = borrowed_text(labels[i].value);
+        pointers[i] = &messages[i];
+    }
+    return pointers;
+}
+
+static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct task_spec *spec)
+{
+    Ganger__V1__TaskSpec *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__task_spec__init(message);
+    message->namespace_ = borrowed_text(spec->namespace);
+    message->queue = borrowed_text(spec->queue);
+    message->agent_type = borrowed_text(spec->agent_type);
+    message->title = borrowed_text(spec->title);
+    message->payload = borrowed_bytes(spec->payload);
+    message->content_type = borrowed_text(spec->content_type);
+    message->labels = messages_of_labels(arena, spec->labels, spec->label_count);
+    message->n_labels = spec->label_count;
+    message->priority = spec->priority;
+    message->not_before_ms = spec->not_before_ms;
+    message->delay_ms = spec->delay_ms;
+    message->run_timeout_ms = spec->run_timeout_ms;
+    message->max_attempts = spec->max_attempts;
+    message->backoff_ms = spec->backoff_ms;
+    message->backoff_max_ms = spec->backoff_max_ms;
+    message->retention_ms = spec->retention_ms;
+    return message;
+}
+
+static Ganger__V1__Outcome *message_of_outcome(struct arena *arena, const struct outcome *outcome)
+{
+    Ganger__V1__Outcome *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__outcome__init(message);
+    message->result = borrowed_bytes(outcome->result);
+    message->content_type = borrowed_text(outcome->content_type);
+    message->message = borrowed_text(outcome->message);
+    message->exit_status = outcome->exit_status;
+    message->signal = outcome->signal;
+    message->fence = outcome->fence;
+    return message;
+}
+
+Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *view)
+{
+    Ganger__V1__Task *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__task__init(message);
+    message->task_id = view->id;
+    message->state = (Ganger__V1__TaskState)view->state;
+    message->canceling = view->canceling;
+    message->spec = message_of_spec(arena, &view->spec);
+    message->attempts = view->attempts;
+    message->crashes = view->crashes;
+    message->interruptions = view->interruptions;
+    message->deliveries = view->deliveries;
+    message->fence = view->fence;
+    message->agent_id = borrowed_text(view->agent_id);
+    message->submitted_ms = view->submitted_ms;
+    message->claimed_ms = view->claimed_ms;
+    message->started_ms = view->started_ms;
+    message->ended_ms = view->ended_ms;
+    message->due_in_ms = view->due_in_ms;
+    if (view->has_outcome)
+        message->outcome = message_of_outcome(arena, &view->outcome);
+    message->revision = view->revision;
+    message->progress_percent = view->progress_percent;
+    message->progress_text = borrowed_text(view->progress_text);
+    message->cancel_reason = borrowed_text(view->cancel_reason);
+    return message;
+}
+
+Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
+                                            size_t *ret_count)
+{
+    static const enum task_state states[] = {TASK_SCHEDULED, TASK_READY,  TASK_ASSIGNED, TASK_RUNNING,
+                                             TASK_COMPLETED, TASK_FAILED, TASK_CANCELED};
+    size_t count = sizeof states / sizeof states[0];
+    Ganger__V1__StateCount **pointers = arena_zero(arena, count, sizeof(Ganger__V1__StateCount *));
+    Ganger__V1__StateCount *messages = arena_zero(arena, count, sizeof *messages);
+
+    for (size_t i = 0; i < count; i++) {
+        ganger__v1__state_count__init(&messages[i]);
+        messages[i].state = (Ganger__V1__TaskState)states[i];
+        messages[i].tasks = counts[states[i]];
+        pointers[i] = &messages[i];
+    }
+    *ret_count = count;
+    return pointers;
+}

@@ -1,0 +1,26 @@
+/* Between the protocol's messages and the core's structs. What a message is made of is borrowed from its source, or in
+ * the arena. */
+#pragma once
+
+#include "broker/core/command.h"
+#include "broker/core/effect.h"
+#include "common/base/arena.h"
+
+#include <ganger/v1/admin.pb-c.h>
+#include <ganger/v1/agents.pb-c.h>
+#include <ganger/v1/tasks.pb-c.h>
+
+struct bytes bytes_of_message(ProtobufCBinaryData data);
+struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *const *messages, size_t count);
+struct label *labels_of_messages(struct arena *arena, Ganger__V1__Label *const *messages, size_t count);
+struct outcome outcome_of_message(const Ganger__V1__Outcome *message); /* NULL is an empty one */
+struct run_name *runs_of_messages(struct arena *arena, Ganger__V1__Lease *const *messages, size_t count);
+struct profile *profiles_of_messages(struct arena *arena, Ganger__V1__Profile *const *messages, size_t count);
+
+Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *view);
+Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct profile *profiles, size_t count);
+/* One for every state of the protocol. */
+Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
+                                            size_t *ret_count);
+/* Messages do not have const members; nothing writes to what a response borrows. */
+char *borrowed_text(const char *text);
