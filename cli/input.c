@@ -68,15 +68,18 @@ static bool can_be_read(int fd, int wait_ms)
     return poll(&poll_fd, 1, wait_ms) > 0;
 }
 
-/* Cuts the line that ends at most size bytes behind what was taken. */
-static enum line_event give_line(struct line_reader *reader, size_t size, bool has_end, struct bytes *ret_line)
+/* Gives out the line of size bytes behind what was taken, without the return that may come before its newline. */
+static enum line_event give_line(struct line_reader *reader, size_t size, size_t most_bytes, struct bytes *ret_line)
 {
     const uint8_t *line = reader->buffer.data + reader->taken;
+    bool has_newline = reader->taken + size < reader->buffer.size;
 
     reader->number++;
-    reader->taken += size + (has_end ? 1 : 0);
+    reader->taken += size + (has_newline ? 1 : 0);
     if (size > 0 && line[size - 1] == '\r')
         size--;
+    if (size > most_bytes)
+        return LINE_TOO_LONG;
     *ret_line = (struct bytes){line, size};
     return LINE_READY;
 }
@@ -88,15 +91,13 @@ enum line_event line_reader_next(struct line_reader *reader, size_t most_bytes, 
     for (;;) {
         size_t rest = buffer->size - reader->taken;
         const uint8_t *newline = rest > 0 ? memchr(buffer->data + reader->taken, '\n', rest) : NULL;
-        size_t size = newline != NULL ? (size_t)(newline - buffer->data) - reader->taken : rest;
-        if (size > most_bytes + 1) {
-            reader->number++;
-            return LINE_TOO_LONG;
-        }
         if (newline != NULL)
-            return give_line(reader, size, true, ret_line);
+            return give_line(reader, (size_t)(newline - buffer->data) - reader->taken, most_bytes, ret_line);
+        /* One more byte may be the return before a newline that has not come yet. */
+        if (rest > most_bytes + 1)
+            return give_line(reader, rest, most_bytes, ret_line);
         if (reader->ended)
-            return rest > 0 ? give_line(reader, rest, false, ret_line) : LINE_END;
+            return rest > 0 ? give_line(reader, rest, most_bytes, ret_line) : LINE_END;
 
         if (rest > 0)
             memmove(buffer->data, buffer->data + reader->taken, rest);
