@@ -4,13 +4,13 @@
 #include "common/store/store_lmdb.h"
 #include "common/store/store_mem.h"
 #include "contextd/core/core.h"
+#include "tests/support/process.h"
+#include "tests/support/random.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define KEYS 12
 #define STREAMS 5
@@ -38,7 +38,7 @@ struct model {
 };
 
 struct world {
-    uint64_t random;
+    struct random random;
     struct model committed;
     struct model model; /* with the open batch */
     struct store *store;
@@ -47,14 +47,6 @@ struct world {
     struct contextd_now now;
     struct effects effects;
 };
-
-static uint64_t random_below(struct world *world, uint64_t bound)
-{
-    world->random ^= world->random << 13;
-    world->random ^= world->random >> 7;
-    world->random ^= world->random << 17;
-    return world->random % bound;
-}
 
 static void run(struct world *world, const struct command *command)
 {
@@ -81,24 +73,24 @@ static const char *key_name(size_t index)
 
 static void random_put(struct world *world)
 {
-    size_t index = random_below(world, KEYS);
+    size_t index = random_below(&world->random, KEYS);
     struct model_entry *entry = &world->model.entries[index];
     uint8_t value[VALUE_SIZES];
     struct put_entry put = {.key = bytes_of_text(key_name(index)), .content_type = bytes_of_text("text/plain")};
 
-    put.value =
-        (struct bytes){.data = value, .size = random_below(world, 4) == 0 ? random_below(world, VALUE_SIZES) : 9};
-    uint8_t fill = (uint8_t)random_below(world, 256);
+    put.value = (struct bytes){
+        .data = value, .size = random_below(&world->random, 4) == 0 ? random_below(&world->random, VALUE_SIZES) : 9};
+    uint8_t fill = (uint8_t)random_below(&world->random, 256);
     memset(value, fill, put.value.size);
     uint64_t present = entry->exists ? entry->version : 0;
-    put.expected.present = random_below(world, 2) == 0;
-    put.expected.version = random_below(world, 3) == 0 ? random_below(world, 6) : present;
-    put.writer.task_id = random_below(world, TASKS + 1);
+    put.expected.present = random_below(&world->random, 2) == 0;
+    put.expected.version = random_below(&world->random, 3) == 0 ? random_below(&world->random, 6) : present;
+    put.writer.task_id = random_below(&world->random, TASKS + 1);
     uint64_t *fence = &world->model.fences[put.writer.task_id];
     if (put.writer.task_id != 0)
-        put.writer.fence =
-            random_below(world, 4) == 0 ? random_below(world, *fence + 1) : *fence + random_below(world, 2);
-    world->now.store_nearly_full = random_below(world, 10) == 0;
+        put.writer.fence = random_below(&world->random, 4) == 0 ? random_below(&world->random, *fence + 1)
+                                                                : *fence + random_below(&world->random, 2);
+    world->now.store_nearly_full = random_below(&world->random, 10) == 0;
 
     run(world, &(struct command){.kind = COMMAND_PUT_ENTRY, .put_entry = put});
     if (put.writer.fence < *fence)
@@ -119,13 +111,13 @@ static void random_put(struct world *world)
 
 static void random_delete(struct world *world)
 {
-    size_t index = random_below(world, KEYS);
+    size_t index = random_below(&world->random, KEYS);
     struct model_entry *entry = &world->model.entries[index];
     uint64_t present = entry->exists ? entry->version : 0;
     struct delete_entry delete = {.key = bytes_of_text(key_name(index))};
 
-    delete.expected.present = random_below(world, 2) == 0;
-    delete.expected.version = random_below(world, 3) == 0 ? random_below(world, 6) : present;
+    delete.expected.present = random_below(&world->random, 2) == 0;
+    delete.expected.version = random_below(&world->random, 3) == 0 ? random_below(&world->random, 6) : present;
     run(world, &(struct command){.kind = COMMAND_DELETE_ENTRY, .delete_entry = delete});
     if (delete.expected.present && delete.expected.version != present)
         return expect(world, STATUS_ABORTED, "VERSION_CONFLICT");
@@ -137,7 +129,7 @@ static void random_delete(struct world *world)
 
 static void random_get(struct world *world)
 {
-    size_t index = random_below(world, KEYS);
+    size_t index = random_below(&world->random, KEYS);
     const struct model_entry *entry = &world->model.entries[index];
     struct get_entry get = {.key = bytes_of_text(key_name(index))};
 
@@ -169,29 +161,29 @@ static void fill_stream(struct bytes *ret_data, uint8_t *memory, size_t index, s
 
 static size_t random_append_size(struct world *world)
 {
-    switch (random_below(world, 8)) {
+    switch (random_below(&world->random, 8)) {
     case 0:
-        return random_below(world, 150000);
+        return random_below(&world->random, 150000);
     case 1:
-        return random_below(world, 5000);
+        return random_below(&world->random, 5000);
     case 2:
         return 0;
     default:
-        return random_below(world, 200);
+        return random_below(&world->random, 200);
     }
 }
 
 static void random_append(struct world *world)
 {
     static uint8_t memory[150000];
-    size_t index = random_below(world, STREAMS);
+    size_t index = random_below(&world->random, STREAMS);
     struct model_stream *stream = &world->model.streams[index];
     struct append_stream append = {.stream = stream_of(index), .offset = stream->length};
     size_t size = random_append_size(world);
-    bool is_wrong = random_below(world, 16) == 0;
+    bool is_wrong = random_below(&world->random, 16) == 0;
 
-    if (random_below(world, 3) == 0)
-        append.offset = random_below(world, stream->length + 3);
+    if (random_below(&world->random, 3) == 0)
+        append.offset = random_below(&world->random, stream->length + 3);
     if (append.offset + size > sizeof stream->bytes)
         size = sizeof stream->bytes > append.offset ? sizeof stream->bytes - append.offset : 0;
     fill_stream(&append.data, memory, index, append.offset, size);
@@ -199,7 +191,7 @@ static void random_append(struct world *world)
     if (is_wrong)
         memory[0] ^= 1;
     uint64_t end = append.offset + size;
-    world->now.store_nearly_full = random_below(world, 10) == 0;
+    world->now.store_nearly_full = random_below(&world->random, 10) == 0;
 
     run(world, &(struct command){.kind = COMMAND_APPEND_STREAM, .append_stream = append});
     if (is_wrong)
@@ -224,12 +216,12 @@ static void random_append(struct world *world)
 
 static void random_seal(struct world *world)
 {
-    size_t index = random_below(world, STREAMS);
+    size_t index = random_below(&world->random, STREAMS);
     struct model_stream *stream = &world->model.streams[index];
     struct seal_stream seal = {.stream = stream_of(index), .length = stream->length};
 
     /* Rarely with the right length, or all streams would be sealed at once. */
-    seal.length += random_below(world, 8);
+    seal.length += random_below(&world->random, 8);
     run(world, &(struct command){.kind = COMMAND_SEAL_STREAM, .seal_stream = seal});
     if (!stream->exists && seal.length > 0)
         return expect(world, STATUS_NOT_FOUND, "NO_STREAM");
@@ -246,11 +238,11 @@ static void random_seal(struct world *world)
 
 static void random_read(struct world *world)
 {
-    size_t index = random_below(world, STREAMS);
+    size_t index = random_below(&world->random, STREAMS);
     const struct model_stream *stream = &world->model.streams[index];
     struct read_stream read = {.stream = stream_of(index),
-                               .offset = random_below(world, stream->length + 2),
-                               .max_bytes = (uint32_t)(1 + random_below(world, 200000))};
+                               .offset = random_below(&world->random, stream->length + 2),
+                               .max_bytes = (uint32_t)(1 + random_below(&world->random, 200000))};
 
     run(world, &(struct command){.kind = COMMAND_READ_STREAM, .read_stream = read});
     if (!stream->exists)
@@ -281,17 +273,17 @@ static void run_batch(struct world *world)
                                                       random_append, random_append, random_append, random_seal,
                                                       random_read,   list_all};
     struct error error = {0};
-    size_t count = 1 + random_below(world, 6);
+    size_t count = 1 + random_below(&world->random, 6);
 
     cr_assert_eq(store_begin(world->store, STORE_WRITE, &world->txn), STATUS_OK);
     cr_assert_eq(contextd_begin(&world->core, world->txn, &error), STATUS_OK, "%s", error.message);
     for (size_t i = 0; i < count; i++) {
         world->now.unix_ms++;
-        actions[random_below(world, sizeof actions / sizeof actions[0])](world);
+        actions[random_below(&world->random, sizeof actions / sizeof actions[0])](world);
         cr_assert_eq(contextd_check(&world->core, world->txn, &error), STATUS_OK, "%s", error.message);
     }
     contextd_finish(&world->core, world->txn);
-    if (random_below(world, 8) == 0) {
+    if (random_below(&world->random, 8) == 0) {
         store_abort(&world->txn);
         world->model = world->committed;
     } else {
@@ -300,22 +292,14 @@ static void run_batch(struct world *world)
     }
 }
 
-static struct world *new_world(uint64_t seed)
+static struct world *new_world(void)
 {
     struct world *world = allocate_zero(1, sizeof *world);
-    const char *given = getenv("GANGER_SEED");
+    uint64_t seed = seed_from_environment();
 
-    world->random = given != NULL ? strtoull(given, NULL, 10) : seed;
-    cr_log_warn("GANGER_SEED=%" PRIu64, world->random);
+    world->random = random_for(seed, 0);
+    cr_log_warn("GANGER_SEED=%" PRIu64, seed);
     return world;
-}
-
-static uint64_t fresh_seed(void)
-{
-    uint64_t seed;
-
-    cr_assert_eq(getrandom(&seed, sizeof seed, 0), sizeof seed);
-    return seed | 1;
 }
 
 static void free_world(struct world *world)
@@ -327,7 +311,7 @@ static void free_world(struct world *world)
 
 Test(model, random_batches_leave_the_store_as_the_model_says)
 {
-    struct world *world = new_world(fresh_seed());
+    struct world *world = new_world();
 
     world->store = store_mem_new(&contextd_schema, 0);
     for (int batch = 0; batch < 300; batch++)
@@ -335,19 +319,13 @@ Test(model, random_batches_leave_the_store_as_the_model_says)
     free_world(world);
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status, (void)type, (void)place;
-    return remove(path);
-}
-
 Test(model, random_batches_hold_on_disk_and_over_every_restart)
 {
-    char directory[] = "/tmp/ganger-test-XXXXXX";
-    struct world *world = new_world(fresh_seed());
+    char directory[128];
+    struct world *world = new_world();
     struct error error = {0};
 
-    cr_assert_not_null(mkdtemp(directory));
+    cr_assert(scratch_make(NULL, directory, sizeof directory));
     for (int batch = 0; batch < 150; batch++) {
         if (batch % 10 == 0) {
             store_close(world->store);
@@ -358,5 +336,5 @@ Test(model, random_batches_hold_on_disk_and_over_every_restart)
         run_batch(world);
     }
     free_world(world);
-    (void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(directory);
 }
