@@ -106,7 +106,7 @@ int process_stop(pid_t pid, uint32_t timeout_ms)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-uint64_t process_resident_bytes(pid_t pid)
+uint64_t process_memory_bytes(pid_t pid)
 {
     char path[64];
     char line[256];
@@ -118,8 +118,8 @@ uint64_t process_resident_bytes(pid_t pid)
     if (stream == NULL)
         return 0;
     while (fgets(line, sizeof(line), stream) != NULL) {
-        if (strncmp(line, "VmRSS:", 6) == 0)
-            kibibytes = strtoull(line + 6, NULL, 10);
+        if (strncmp(line, "RssAnon:", 8) == 0)
+            kibibytes = strtoull(line + 8, NULL, 10);
     }
     (void)fclose(stream);
     return kibibytes * 1024;

@@ -27,8 +27,8 @@ void process_kill(pid_t pid);
 /* SIGTERM, then up to timeout_ms of waiting, then SIGKILL. The exit status, or 128 + the signal that ended it. */
 int process_stop(pid_t pid, uint32_t timeout_ms);
 
-/* Resident memory in bytes; 0 when there is no such process. */
-uint64_t process_resident_bytes(pid_t pid);
+/* Resident memory of its own, without mapped files, in bytes; 0 when there is no such process. */
+uint64_t process_memory_bytes(pid_t pid);
 
 /* A new directory below parent (NULL: $TMPDIR, else /tmp), its path written to path. */
 bool scratch_make(const char *parent, char *path, size_t size);
