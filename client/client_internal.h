@@ -10,6 +10,7 @@
 
 struct ganger {
     struct rpc_client *client;
+    struct ganger_call *calls; /* open ones */
     enum ganger_daemon daemon;
     char *endpoint;
     bool in_handler;               /* inside ganger_process */

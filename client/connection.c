@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define WAIT_MAX_MS 60000
 
@@ -13,6 +14,8 @@ struct ganger_call {
     struct rpc_client_call *call;
     ganger_reply_fn *on_reply;
     void *data;
+    struct ganger_call *prev;
+    struct ganger_call *next;
 };
 
 /* One call that is waited for. */
@@ -51,10 +54,18 @@ enum ganger_status ganger_open(const char *endpoint, enum ganger_daemon daemon, 
     return GANGER_OK;
 }
 
+static void call_free(struct ganger_call *call)
+{
+    DL_DELETE(call->ganger->calls, call);
+    free(call);
+}
+
 void ganger_close(struct ganger *ganger)
 {
     if (ganger == NULL)
         return;
+    while (ganger->calls != NULL)
+        call_free(ganger->calls);
     (void)rpc_client_free(ganger->client);
     buffer_done(&ganger->detail);
     free(ganger->endpoint);
@@ -160,7 +171,7 @@ static void pass_on(const struct rpc_reply *reply, void *data)
     }
     /* The handler may cancel the call: it is not touched after that. */
     if (reply->end)
-        free(call);
+        call_free(call);
     on_reply(&passed, call_data);
 }
 
@@ -176,6 +187,7 @@ struct ganger_call *ganger_start(struct ganger *ganger, const ProtobufCServiceDe
                               .credit_bytes = credit_bytes};
 
     call->ganger = ganger;
+    DL_APPEND(ganger->calls, call);
     call->on_reply = on_reply;
     call->data = data;
     call->call = rpc_client_call(ganger->client, &rpc, pass_on, call);
@@ -185,7 +197,7 @@ struct ganger_call *ganger_start(struct ganger *ganger, const ProtobufCServiceDe
 void ganger_cancel(struct ganger *ganger, struct ganger_call *call)
 {
     rpc_client_cancel(ganger->client, call->call);
-    free(call);
+    call_free(call);
 }
 
 void ganger_process(struct ganger *ganger)
