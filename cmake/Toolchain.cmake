@@ -18,6 +18,10 @@ if(GANGER_WERROR)
   list(APPEND GANGER_WARNINGS -Werror)
 endif()
 
+if(GANGER_FUZZ)
+  # libFuzzer sees which branches an input takes.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(GANGER_SANITIZE)
   add_compile_options(-fsanitize=${GANGER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${GANGER_SANITIZE})

@@ -284,7 +284,7 @@ uint64_t message_find_number(struct bytes packed, uint32_t tag)
     uint64_t key = 0;
     uint64_t number = 0;
 
-    while (skip_field(&at, packed.data + packed.size, &key, &number)) {
+    while (packed.size > 0 && skip_field(&at, packed.data + packed.size, &key, &number)) {
         if (key == (uint64_t)tag << 3)
             return number;
     }
