@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #define SECTION "context"
@@ -17,7 +18,7 @@ static const struct config_key keys[] = {
     {SECTION, "store", CONFIG_TEXT, "/var/lib/ganger/context", "directory of the store", 0, 0},
     {SECTION, "store_max", CONFIG_SIZE, "64G", "largest size of the store", 16 * MIB, 16 * TIB},
     {SECTION, "batch_max", CONFIG_NUMBER, "1024", "most requests in one transaction", 1, 65536},
-    {SECTION, "batch_bytes", CONFIG_SIZE, "4M", "bytes after which a transaction takes no further request", 64 * KIB,
+    {SECTION, "batch_bytes", CONFIG_SIZE, "1M", "bytes after which a transaction takes no further request", 64 * KIB,
      64 * MIB},
     {SECTION, "connections_max", CONFIG_NUMBER, "4096", "most connections at once", 1, 65536},
     {0},
@@ -59,6 +60,15 @@ static void done(void *state)
     shell_free(state);
 }
 
+/* Messages and dirty pages of up to a megabyte come and go with every batch: giving their memory back to the system
+ * each time, to fault it in again, is a fifth of the work of an append. Up to 32 MiB are kept instead. */
+static void keep_freed_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 8 * 1024 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+    (void)mallopt(M_TOP_PAD, 1024 * 1024);
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
@@ -69,5 +79,6 @@ int main(int argc, char **argv)
         .setup = setup,
         .done = done,
     };
+    keep_freed_memory();
     return daemon_main(&spec, argc, argv);
 }
