@@ -21,6 +21,18 @@ static bool is_held(const struct run *run)
     return run->life != LIFE_DONE && !run->stale;
 }
 
+/* A newer supervisor has our name: what we hold is not ours any more. */
+static bool is_replaced(struct supervisor *supervisor, const struct ganger_error *error)
+{
+    if (strcmp(error->reason, "STALE_INCARNATION") != 0)
+        return false;
+    if (!supervisor->daemon->stopping) {
+        log_error("Another supervisor has taken this name: stopping", log_text("agent_id", supervisor->settings.name));
+        supervisor_replaced(supervisor);
+    }
+    return true;
+}
+
 /* Registration */
 
 static void on_registered(const struct ganger_reply *reply, void *data)
@@ -29,7 +41,7 @@ static void on_registered(const struct ganger_reply *reply, void *data)
 
     supervisor->register_call = NULL;
     if (reply->error != NULL) {
-        supervisor->registration_is_due = true;
+        supervisor->registration_is_due = !is_replaced(supervisor, reply->error);
         supervisor->register_at_ms = clock_boot_ms() + REGISTER_PAUSE_MS;
         log_warning("Registration refused", log_text("reason", reply->error->reason),
                     log_text("error", reply->error->message));
@@ -136,7 +148,7 @@ static void on_heartbeat(const struct ganger_reply *reply, void *data)
     supervisor->heartbeats_open--;
     if (reply->error != NULL) {
         log_debug("Heartbeat refused", log_text("reason", reply->error->reason));
-        supervisor->registration_is_due = true;
+        supervisor->registration_is_due = !is_replaced(supervisor, reply->error);
         return;
     }
     const Ganger__V1__HeartbeatResponse *response = (const Ganger__V1__HeartbeatResponse *)reply->response;

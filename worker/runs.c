@@ -16,12 +16,15 @@
 #define REFUSED_RETRY_MS 10000
 #define OLD_RUN_RETRY_MS 1000
 #define STRAYS_AGAIN_MS 20
+#define TIMEOUT_SLACK_MS 1000
 
 void run_move(struct run *run, enum life_event event)
 {
     enum life after = life_after(run->life, event);
 
     CHECK(after != LIFE_NONE);
+    if (after == LIFE_REPORTING)
+        run->report_at_ms = 0;
     run->life = after;
 }
 
@@ -297,6 +300,9 @@ void run_stop(struct run *run, enum intent intent, const char *reason)
 {
     uint64_t now_ms = clock_boot_ms();
 
+    /* The broker counts the same timeout, and may be first to say so. */
+    if (intent == INTENT_CANCEL && run->deadline_ms <= now_ms + TIMEOUT_SLACK_MS)
+        intent = INTENT_TIMEOUT;
     run->stale = run->stale || intent == INTENT_STALE;
     if (run->life == LIFE_CLAIMED || run->life > LIFE_STOPPING)
         return;

@@ -51,7 +51,7 @@ static void end_if_done(struct supervisor *supervisor, uint64_t now_ms)
     if (!done)
         log_warning("Stopping with runs that the broker could not be told of",
                     log_number("runs", supervisor->run_count));
-    daemon_exit(supervisor->daemon, EXIT_SUCCESS);
+    daemon_exit(supervisor->daemon, supervisor->replaced ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 static uint64_t next_call(const struct ganger *ganger, uint64_t now_ms)
@@ -227,19 +227,30 @@ void supervisor_reload(struct daemon *daemon, void *state)
     crews_load(supervisor);
 }
 
-void supervisor_stop(struct daemon *daemon, void *state)
+static void stop_runs(struct supervisor *supervisor, enum intent intent)
 {
-    struct supervisor *supervisor = state;
     uint64_t grace_ms = 0;
 
-    (void)daemon;
     for (struct run *run = supervisor->runs; run != NULL; run = run->next) {
-        run_stop(run, INTENT_SHUTDOWN, NULL);
+        run_stop(run, intent, NULL);
         if (run->life == LIFE_STOPPING && run->profile->grace_ms > grace_ms)
             grace_ms = run->profile->grace_ms;
     }
     supervisor->stop_until_ms = clock_boot_ms() + grace_ms + LINGER_MS + STOP_MARGIN_MS;
     daemon_status("stopping, %u runs", supervisor->run_count);
+}
+
+void supervisor_stop(struct daemon *daemon, void *state)
+{
+    (void)daemon;
+    stop_runs(state, INTENT_SHUTDOWN);
+}
+
+void supervisor_replaced(struct supervisor *supervisor)
+{
+    supervisor->replaced = true;
+    supervisor->daemon->stopping = true;
+    stop_runs(supervisor, INTENT_STALE);
 }
 
 void supervisor_done(void *state)

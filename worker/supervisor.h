@@ -138,6 +138,7 @@ struct supervisor {
     bool registered;
     bool registration_is_due;
     bool was_connected;
+    bool replaced;
 };
 
 /* supervisor.c */
@@ -145,6 +146,8 @@ enum status supervisor_setup(struct daemon *daemon, void **ret_state, struct err
 void supervisor_reload(struct daemon *daemon, void *state);
 void supervisor_stop(struct daemon *daemon, void *state);
 void supervisor_done(void *state);
+/* Its name is somebody else's: it ends all runs without a word and then itself, with a failure. */
+void supervisor_replaced(struct supervisor *supervisor);
 
 /* crews.c: profiles in use */
 void crews_load(struct supervisor *supervisor);
