@@ -8,8 +8,8 @@
 
 #define DEPTH_MAX 6
 #define FAR_ID 0x7000000000003f00u /* no broker of a test gets there, nor to the beginnings of its varint */
-#define NESTING 5000
-#define REPETITIONS 20000
+#define NESTING ((size_t)5000)
+#define REPETITIONS ((size_t)20000)
 
 static const char *const mutation_names[MUTATIONS] = {
     [MUTATION_NONE] = "well formed",
