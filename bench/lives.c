@@ -16,6 +16,8 @@
 #define CLAIM_WAIT_MS 10000
 #define WARM_UP 0.2 /* of the row's time */
 
+static char agent_type[] = "bench";
+
 const struct life_shape life_shapes[LIFE_ROWS] = {
     [LIFE_1] = {"1 (1 connection x 1)", 1, 1, 1},
     [LIFE_64_CONNECTIONS] = {"64 (64 connections x 1)", 64, 1, 1},
@@ -123,7 +125,7 @@ static void claim(struct slot *slot)
 {
     Ganger__V1__ClaimTasksRequest request = GANGER__V1__CLAIM_TASKS_REQUEST__INIT;
 
-    request.agent_type = (char[]){"bench"};
+    request.agent_type = agent_type;
     request.agent_id = slot->agent_id;
     request.incarnation = 1;
     request.claim_seq = ++slot->claim_seq;
@@ -161,7 +163,7 @@ static void begin_life(struct slot *slot)
     slot->claimed = slot->completed = 0;
     for (uint32_t i = 0; i < slot->load->shape->batch; i++) {
         ganger__v1__task_spec__init(&specs[i]);
-        specs[i].agent_type = (char[]){"bench"};
+        specs[i].agent_type = agent_type;
         specs[i].payload = (ProtobufCBinaryData){.data = payload, .len = sizeof(payload)};
         pointers[i] = &specs[i];
     }

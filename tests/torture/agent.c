@@ -332,10 +332,10 @@ static void release(struct agent *agent, struct held *held)
     end_run(agent, held, CALL_RELEASE, &question);
 }
 
-/* Registers with a new incarnation that holds every second run only; the others are given back by that. */
+/* Registers with a new incarnation that holds every second run only; the others are given back by that. A run that is
+ * kept is also ended: one that is forgotten would be given back by the next registration, unseen by the judge. */
 static void live_anew(struct agent *agent, struct held *held)
 {
-    (void)held;
     atomic_fetch_add(&agent->caller.fleet->shared->incarnations, 1);
     for (size_t i = 0; i < agent->held_count; i += 2) {
         struct event event = caller_operation(&agent->caller, CALL_REGISTER, agent->held[i].task, agent->held[i].fence);
@@ -347,6 +347,8 @@ static void live_anew(struct agent *agent, struct held *held)
         agent->held[i].gone = true;
     }
     register_agent(agent);
+    if (!held->gone)
+        complete(agent, held);
 }
 
 /* Works for several leases and keeps them by heartbeats. */
