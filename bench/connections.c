@@ -41,18 +41,32 @@ void connections_close(struct connections *connections)
     connections->count = 0;
 }
 
+/* The descriptors are edge-triggered: only asking tells whether something still waits. */
+static void process_all_of(struct ganger *ganger)
+{
+    do
+        ganger_process(ganger);
+    while (ganger_waiting(ganger));
+}
+
+void connections_flush(struct connections *connections)
+{
+    for (uint32_t i = 0; i < connections->count; i++)
+        process_all_of(connections->items[i]);
+}
+
 void connections_turn(struct connections *connections)
 {
     struct pollfd fds[CONNECTIONS_MAX];
-    bool waiting = false;
 
-    for (uint32_t i = 0; i < connections->count; i++) {
-        ganger_process(connections->items[i]);
+    for (uint32_t i = 0; i < connections->count; i++)
         fds[i] = (struct pollfd){.fd = ganger_fd(connections->items[i]), .events = POLLIN};
+    if (poll(fds, connections->count, SLEEP_MS) <= 0) {
+        connections_flush(connections);
+        return;
     }
-    /* The descriptors are edge-triggered: only asking tells whether something waits. */
-    for (uint32_t i = 0; i < connections->count && !waiting; i++)
-        waiting = ganger_waiting(connections->items[i]);
-    if (!waiting)
-        (void)poll(fds, connections->count, SLEEP_MS);
+    for (uint32_t i = 0; i < connections->count; i++) {
+        if (fds[i].revents != 0)
+            process_all_of(connections->items[i]);
+    }
 }

@@ -14,5 +14,7 @@ struct connections {
 /* False when the daemon does not take them within five seconds. */
 bool connections_open(struct connections *connections, const char *endpoint, enum ganger_daemon daemon, uint32_t count);
 void connections_close(struct connections *connections);
-/* Handles what has come, and sleeps when there was nothing. */
+/* Sends the calls that were started outside of reply handlers. */
+void connections_flush(struct connections *connections);
+/* Sleeps until something has come, and handles it. Only connections that have something cost anything. */
 void connections_turn(struct connections *connections);

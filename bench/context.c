@@ -123,6 +123,7 @@ static bool put_all(struct load *load)
         slots[i] = (struct slot){.load = load, .ganger = load->connections.items[0]};
         start(&slots[i], &ganger__v1__context__descriptor, "PutEntry", &put.base);
     }
+    connections_flush(&load->connections);
     while (load->under_way > 0 && !load->failed)
         connections_turn(&load->connections);
     load->ending = false;
@@ -142,6 +143,7 @@ static bool measure_row(struct bench *bench, enum context_row row)
         slots[i] = (struct slot){.load = &load, .ganger = load.connections.items[i % shapes[row].connections]};
         begin_call(&slots[i]);
     }
+    connections_flush(&load.connections);
     uint64_t begin_us = clock_boot_us();
     double store_us = cpu_of_process_us(bench->contextd);
     load.measuring = true;

@@ -186,6 +186,7 @@ static struct slot *begin_slots(struct load *load, enum life_row row)
         load->slots_under_way++;
         begin_life(&slots[i]);
     }
+    connections_flush(&load->connections);
     return slots;
 }
 
@@ -204,6 +205,7 @@ static uint64_t commits_of(struct load *load)
     if (ganger_status(load->connections.items[0], &request, CALL_TIMEOUT_MS, &response, NULL) == GANGER_OK)
         commits = response->commits;
     ganger_free(response);
+    connections_flush(&load->connections);
     return commits;
 }
 

@@ -102,6 +102,7 @@ static bool wake_once(struct wake *wake)
     if (!wait_until_parked(wake))
         return false;
     submit(wake);
+    connections_flush(&wake->connections);
     while (!(wake->claim_answered && wake->submit_answered) && !wake->failed)
         connections_turn(&wake->connections);
     request.task_id = wake->task_id;
