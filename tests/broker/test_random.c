@@ -1,0 +1,245 @@
+/* Thousands of commands drawn from a seed, with time passing and the broker dying in between. After each some the whole
+ * store is compared with what follows from it, and what the broker says with what a naive model of it expects. */
+#include "tests/broker/fixture.h"
+
+#include "common/base/check.h"
+#include "tests/support/process.h"
+#include "tests/support/random.h"
+
+#include <stdlib.h>
+
+#define STEPS 6000
+#define CHECK_EVERY 64
+#define KNOWN_MAX 512
+
+struct driver {
+    struct world *world;
+    struct random random;
+    uint64_t tasks[KNOWN_MAX];
+    size_t task_count;
+    struct run_name runs[KNOWN_MAX];
+    size_t run_count;
+    uint64_t last_fence;
+    uint64_t waiting_token;
+};
+
+static const char *const types[] = {"claude", "codex", "any", ""};
+static const char *const agents[] = {"build7", "build7/claude1", "build8", "solo"};
+static const char *const queues[] = {"default", "night", "a-queue"};
+
+static size_t draw(struct driver *driver, size_t bound)
+{
+    return (size_t)random_below(&driver->random, bound);
+}
+
+static uint64_t draw_task(struct driver *driver)
+{
+    size_t count = driver->task_count < KNOWN_MAX ? driver->task_count : KNOWN_MAX;
+
+    return count == 0 ? 1 : driver->tasks[draw(driver, count)];
+}
+
+static struct run_name draw_run(struct driver *driver)
+{
+    size_t count = driver->run_count < KNOWN_MAX ? driver->run_count : KNOWN_MAX;
+
+    return count == 0 ? (struct run_name){.task_id = 1, .fence = 1} : driver->runs[draw(driver, count)];
+}
+
+static void keep_runs(struct driver *driver, const struct answer *answer)
+{
+    for (size_t i = 0; i < answer->claim.count; i++) {
+        const struct task_view *task = answer->claim.tasks[i];
+        cr_assert_gt(task->fence, driver->last_fence, "fence %llu after %llu", (unsigned long long)task->fence,
+                     (unsigned long long)driver->last_fence);
+        driver->last_fence = task->fence;
+        driver->runs[driver->run_count++ % KNOWN_MAX] = (struct run_name){.task_id = task->id, .fence = task->fence};
+    }
+}
+
+/* A parked claim may be answered by any command. */
+static void look_for_waiting(struct driver *driver)
+{
+    if (driver->waiting_token == 0)
+        return;
+    const struct answer *answer = world_answer_to(driver->world, driver->waiting_token);
+    if (answer == NULL)
+        return;
+    driver->waiting_token = 0;
+    if (answer->refusal == NULL)
+        keep_runs(driver, answer);
+}
+
+static const struct answer *ask(struct driver *driver, struct command *command)
+{
+    const struct answer *answer = world_ask(driver->world, command);
+
+    look_for_waiting(driver);
+    return answer;
+}
+
+static void do_submit(struct driver *driver)
+{
+    struct task_spec specs[3];
+    size_t count = 1 + draw(driver, 3);
+    uint8_t session[16] = {(uint8_t)draw(driver, 3)};
+    static uint64_t sequence;
+
+    for (size_t i = 0; i < count; i++) {
+        specs[i] = spec_of(types[draw(driver, 3)]);
+        specs[i].queue = queues[draw(driver, 3)];
+        specs[i].priority = (uint32_t)draw(driver, 10);
+        specs[i].delay_ms = draw(driver, 4) == 0 ? (uint32_t)draw(driver, 60000) : 0;
+        specs[i].max_attempts = (uint32_t)draw(driver, 4);
+        specs[i].retention_ms = 60000 + draw(driver, 600000);
+        if (draw(driver, 10) == 0)
+            specs[i].title = "x";
+        if (draw(driver, 20) == 0)
+            specs[i].queue = "not a queue";
+        if (specs[i].delay_ms == 0 && draw(driver, 4) == 0)
+            specs[i].not_before_ms = driver->world->now.wall_ms + draw(driver, 60000);
+    }
+    struct command command = {.kind = COMMAND_SUBMIT,
+                              .submit = {.specs = specs, .spec_count = count, .atomic = draw(driver, 2) == 0}};
+    if (draw(driver, 2) == 0) {
+        command.submit.session = (struct bytes){.data = session, .size = sizeof session};
+        command.submit.sequence = ++sequence;
+        command.submit.acked_below = sequence > 4 ? sequence - 4 : 0;
+    }
+    const struct answer *answer = ask(driver, &command);
+    if (answer->refusal != NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (answer->submit.outcomes[i].task_id != 0)
+            driver->tasks[driver->task_count++ % KNOWN_MAX] = answer->submit.outcomes[i].task_id;
+}
+
+static void do_claim(struct driver *driver)
+{
+    const char *named[] = {queues[draw(driver, 3)], queues[draw(driver, 3)]};
+    struct command command = command_claim(driver->world, agents[draw(driver, 4)], types[draw(driver, 4)]);
+
+    command.claim.queues = named;
+    command.claim.queue_count = 1 + draw(driver, 2);
+    command.claim.max = (uint32_t)draw(driver, 5);
+    command.claim.start = draw(driver, 2) == 0;
+    command.claim.waits = driver->waiting_token == 0 && draw(driver, 3) == 0;
+    command.claim.incarnation = UINT64_MAX;
+    const struct answer *answer = ask(driver, &command);
+    if (answer == NULL)
+        driver->waiting_token = command.token;
+    else if (answer->refusal == NULL)
+        keep_runs(driver, answer);
+}
+
+static void do_run_word(struct driver *driver)
+{
+    static const enum command_kind words[] = {COMMAND_START, COMMAND_START,    COMMAND_COMPLETE,
+                                              COMMAND_FAIL,  COMMAND_COMPLETE, COMMAND_RELEASE};
+    struct command command = command_of_run(words[draw(driver, 6)], draw_run(driver));
+
+    if (command.kind == COMMAND_START && draw(driver, 4) == 0)
+        command.start.agent_id = "build7/other";
+    (void)ask(driver, &command);
+    if (draw(driver, 4) == 0) {
+        command.token = 0;
+        (void)ask(driver, &command); /* again: the answer was lost */
+    }
+}
+
+static void do_steer(struct driver *driver)
+{
+    struct command cancel = {.kind = COMMAND_CANCEL, .cancel = {.task_id = draw_task(driver), .reason = "no more"}};
+    struct command retry = {.kind = COMMAND_RETRY,
+                            .retry = {.task_id = draw_task(driver), .force = draw(driver, 2) == 0}};
+
+    (void)ask(driver, draw(driver, 2) == 0 ? &cancel : &retry);
+}
+
+static void do_heartbeat(struct driver *driver)
+{
+    struct beat beats[8];
+    struct command command = {
+        .kind = COMMAND_HEARTBEAT,
+        .heartbeat = {.agent_id = "build7", .incarnation = UINT64_MAX, .beats = beats, .beat_count = 8}};
+
+    for (size_t i = 0; i < 8; i++)
+        beats[i] = (struct beat){.run = draw_run(driver), .progress_percent = 50, .progress_text = "half way"};
+    (void)ask(driver, &command);
+}
+
+static void do_register(struct driver *driver)
+{
+    struct run_name held[2] = {draw_run(driver), draw_run(driver)};
+    struct command command = {
+        .kind = COMMAND_REGISTER,
+        .registration =
+            {.agent_id = "build9", .incarnation = 1, .host = "", .version = "", .held = held, .held_count = 2},
+    };
+
+    (void)ask(driver, &command);
+}
+
+static void do_time(struct driver *driver)
+{
+    world_pass(driver->world, draw(driver, 8) == 0 ? 40000 : draw(driver, 3000));
+    look_for_waiting(driver);
+}
+
+static void do_restart(struct driver *driver)
+{
+    world_restart(driver->world);
+    driver->waiting_token = 0;
+}
+
+static void step(struct driver *driver)
+{
+    size_t choice = draw(driver, 100);
+
+    if (choice < 25)
+        do_submit(driver);
+    else if (choice < 45)
+        do_claim(driver);
+    else if (choice < 75)
+        do_run_word(driver);
+    else if (choice < 82)
+        do_steer(driver);
+    else if (choice < 90)
+        do_heartbeat(driver);
+    else if (choice < 91)
+        do_register(driver);
+    else if (choice < 99)
+        do_time(driver);
+    else
+        do_restart(driver);
+}
+
+static void drive(uint64_t seed)
+{
+    struct driver driver = {.random = {.state = seed}};
+
+    cr_log_info("seed %llu", (unsigned long long)seed);
+    driver.world = world_new();
+    for (size_t i = 0; i < STEPS; i++) {
+        step(&driver);
+        if (i % CHECK_EVERY == 0)
+            world_check(driver.world);
+    }
+    /* When nothing is held any more and the longest retention has passed, nothing is left. */
+    uint64_t counts[TASK_STATES];
+    for (int i = 0; i < 2000; i++)
+        world_pass(driver.world, 40000);
+    broker_counts(driver.world->broker, counts);
+    cr_assert_eq(counts[TASK_ASSIGNED] + counts[TASK_RUNNING] + counts[TASK_SCHEDULED], 0, "seed %llu",
+                 (unsigned long long)seed);
+    cr_assert_eq(counts[TASK_COMPLETED] + counts[TASK_FAILED] + counts[TASK_CANCELED], 0, "seed %llu",
+                 (unsigned long long)seed);
+    world_close(driver.world);
+}
+
+Test(random_commands, leave_every_index_and_count_as_a_rescan_finds_them, .timeout = 100)
+{
+    drive(1);
+    drive(2);
+    drive(seed_from_environment());
+}
