@@ -1,0 +1,165 @@
+#include "broker/core/record.h"
+#include "tests/broker/fixture.h"
+
+/* Flips one bit of a stored value. */
+static void flip(struct world *world, enum broker_table table, struct key key, size_t bit)
+{
+    struct store_txn *txn = NULL;
+    struct bytes value;
+    uint8_t copy[4096];
+
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    cr_assert_eq(store_get(txn, table, key_bytes(&key), &value), STATUS_OK);
+    memcpy(copy, value.data, value.size);
+    size_t size = value.size;
+    copy[bit / 8 % size] ^= (uint8_t)(1U << bit % 8);
+    store_put(txn, table, key_bytes(&key), (struct bytes){.data = copy, .size = size});
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+}
+
+static struct world *world_with_a_task(void)
+{
+    struct world *world = world_new();
+    (void)submit(world, "t");
+    (void)fail(world, claim_started(world, "a", "t"));
+    return world;
+}
+
+static void world_drop(struct world *world)
+{
+    broker_free(world->broker);
+    store_close(world->store);
+    effects_done(&world->effects);
+    free(world);
+}
+
+static void expect_data_loss(enum broker_table table)
+{
+    struct world *world = world_with_a_task();
+    struct command command = {.kind = COMMAND_GET, .get = {.task_id = 1, .with_payload = true}};
+
+    for (size_t bit = 0; bit < 8 * 160; bit += 5) {
+        flip(world, table, key_of_id(1), bit);
+        command.token = 0;
+        world_refused(world, &command, STATUS_DATA_LOSS, "DAMAGED_RECORD");
+        cr_assert_eq(world->effects.damaged_id, 1);
+        flip(world, table, key_of_id(1), bit);
+    }
+    (void)world_do(world, &command);
+    world_close(world);
+}
+
+Test(record, with_a_flipped_bit_is_refused_as_data_loss)
+{
+    expect_data_loss(TABLE_STATE);
+    expect_data_loss(TABLE_TASK);
+    expect_data_loss(TABLE_RESULT);
+}
+
+Test(record, filed_under_another_id_is_refused)
+{
+    struct world *world = world_new();
+    struct key first = key_of_id(submit(world, "t"));
+    struct key second = key_of_id(submit(world, "t"));
+    struct store_txn *txn = NULL;
+    struct bytes value;
+    uint8_t copy[256];
+    struct command command = {.kind = COMMAND_GET, .get = {.task_id = 2}};
+
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    cr_assert_eq(store_get(txn, TABLE_STATE, key_bytes(&first), &value), STATUS_OK);
+    memcpy(copy, value.data, value.size);
+    store_put(txn, TABLE_STATE, key_bytes(&second), (struct bytes){.data = copy, .size = value.size});
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+    world_refused(world, &command, STATUS_DATA_LOSS, "DAMAGED_RECORD");
+    world_drop(world);
+}
+
+Test(damage, at_the_head_of_a_lane_does_not_stop_those_behind_it)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    (void)submit(world, "t");
+    uint64_t third = submit(world, "t");
+    flip(world, TABLE_STATE, key_of_id(1), 100);
+    flip(world, TABLE_TASK, key_of_id(2), 40);
+    cr_assert_eq(claim(world, "a", "t").task_id, third);
+    claim_nothing(world, "a", "t");
+    world_drop(world);
+}
+
+Test(damage, of_a_held_task_does_not_stop_other_leases_from_running_out)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    (void)submit(world, "t");
+    (void)claim(world, "a", "t");
+    struct run_name run = claim(world, "b", "t");
+    flip(world, TABLE_STATE, key_of_id(1), 100);
+    cr_assert_eq(beat(world, "a", (struct run_name){.task_id = 1, .fence = 1}), VERDICT_STALE);
+    world_pass(world, LEASE_MS);
+    cr_assert_eq(state_of(world, run.task_id), TASK_READY);
+    world_drop(world);
+}
+
+Test(damage, of_a_scheduled_task_does_not_stop_other_timers)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.delay_ms = 1000;
+    (void)submit_spec(world, spec);
+    uint64_t second = submit_spec(world, spec);
+    flip(world, TABLE_STATE, key_of_id(1), 100);
+    world_pass(world, 1000);
+    cr_assert_eq(state_of(world, second), TASK_READY);
+    world_drop(world);
+}
+
+Test(damage, of_the_counters_keeps_the_broker_from_opening)
+{
+    struct world *world = world_with_a_task();
+    struct store_txn *txn = NULL;
+    struct error error = {0};
+
+    flip(world, TABLE_META, key_meta(), 30);
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(broker_open(world->broker, txn, &world->effects, &error), STATUS_DATA_LOSS);
+    cr_assert_str_eq(error.reason, "DAMAGED_STORE");
+    store_abort(&txn);
+    world_drop(world);
+}
+
+/* The check itself must be able to fail. */
+static void expect_problem(struct world *world, enum broker_table table, struct key key)
+{
+    struct store_txn *txn = NULL;
+    struct check_report report;
+
+    world_check(world);
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    store_delete(txn, table, key_bytes(&key));
+    cr_assert_eq(broker_check(world->broker, txn, &report), STATUS_OK);
+    cr_assert_gt(report.problems, 0, "a row missing in %s was not found", broker_schema.names[table]);
+    store_abort(&txn);
+}
+
+Test(check, finds_every_missing_row)
+{
+    struct world *world = world_with_a_task();
+    struct run_name run;
+
+    expect_problem(world, TABLE_STATE, key_of_id(1));
+    expect_problem(world, TABLE_TASK, key_of_id(1));
+    expect_problem(world, TABLE_RESULT, key_of_id(1));
+    expect_problem(world, TABLE_LANE, key_lane(1));
+    (void)submit(world, "t");
+    expect_problem(world, TABLE_READY, key_ready(1, 5, 2));
+    run = claim(world, "a", "t");
+    expect_problem(world, TABLE_LEASE, key_lease(world->now.store_ms + LEASE_MS, run.task_id));
+    expect_problem(world, TABLE_HOLDER, key_holder("a", run.task_id));
+    expect_problem(world, TABLE_CLAIM, key_claim("a"));
+    world_close(world);
+}
