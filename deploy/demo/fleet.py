@@ -106,7 +106,8 @@ class Fleet:
         }
         self.environment = {**os.environ, **self.endpoints}
         self._daemons = [
-            self._daemon("broker", programs, self.environment, "--set", f"broker.listen={self.endpoints['GANGER_BROKER']}",
+            self._daemon("broker", programs, self.environment,
+                         "--set", f"broker.listen={self.endpoints['GANGER_BROKER']}",
                          "--set", f"broker.store={folder}/broker"),
             self._daemon("contextd", programs, self.environment,
                          "--set", f"context.listen={self.endpoints['GANGER_CONTEXT']}",

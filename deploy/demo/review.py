@@ -47,7 +47,8 @@ def source_files(folder):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT and not name.startswith("."))
         for name in sorted(names):
             path = os.path.join(place, name)
-            if name.startswith(".") or not os.path.isfile(path) or not os.access(path, os.R_OK):
+            # A line is a task, so no newlines.
+            if name.startswith(".") or "\n" in path or not os.path.isfile(path) or not os.access(path, os.R_OK):
                 continue
             if 0 < os.path.getsize(path) <= FILE_SIZE_MAX and is_text(path):
                 found.append(path)
@@ -62,62 +63,61 @@ class Job:
         self._fleet = fleet
         self._folder = folder
         self.outputs = os.path.join(fleet.folder, "outputs")
-        self.wanted = {}  # task id -> the state that it must end in; None = what its agent finds
+        self.submitted = {}  # task id -> (path, the state that it must end in; None = what its agent finds)
         os.makedirs(self.outputs)
 
-    def _run(self, *words):
-        result = subprocess.run([self._gangerctl, *words], env=self._fleet.environment, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        if result.returncode != 0:
-            raise FleetError(f"gangerctl {shlex.join(words)}: {result.stderr.decode(errors='replace').strip()}")
+    def _call(self, *words, given=b"", allowed=(0,), stderr=None):
+        """What gangerctl prints; its progress and its complaints go where ours go."""
+        result = subprocess.run([self._gangerctl, *words], env=self._fleet.environment, input=given,
+                                stdout=subprocess.PIPE, stderr=stderr, check=False)
+        if result.returncode not in allowed:
+            raise FleetError(f"gangerctl {words[0]} ended with status {result.returncode}")
         return result.stdout
 
-    def submit(self, agent_type, path, wanted):
-        title = os.path.relpath(path, self._folder) if path.startswith(self._folder + os.sep) else os.path.basename(path)
-        answer = json.loads(self._run("--json", "submit", "--type", agent_type, "--title", title, "--max-attempts", "2",
-                                      "--backoff", "500ms", path))
-        self.wanted[answer["task_id"]] = wanted
+    def submit(self, agent_type, paths, wanted):
+        """One task per path: the payload is the path."""
+        printed = self._call("submit", "--json", "--each", "--type", agent_type, "--title", "{}", "--max-attempts", "2",
+                             "--backoff", "500ms", given=b"".join(os.fsencode(path) + b"\n" for path in paths))
+        for path, line in zip(paths, printed.splitlines(), strict=True):
+            self.submitted[json.loads(line)["task_id"]] = (path, wanted)
 
     def submit_all(self, paths):
+        by_type = {}
         for path in paths:
-            agent_type = AGENT_TYPES.get(os.path.splitext(path)[1], "count")
-            self.submit(agent_type, path, None if agent_type == "compile" else "COMPLETED")
+            by_type.setdefault(AGENT_TYPES.get(os.path.splitext(path)[1], "count"), []).append(path)
+        for agent_type, of_type in by_type.items():
+            self.submit(agent_type, of_type, None if agent_type == "compile" else "COMPLETED")
         # Two that fail on purpose, so that a retry and a failure are seen whatever the folder holds.
-        self.submit("moody", paths[0], "COMPLETED")
+        self.submit("moody", paths[:1], "COMPLETED")
         broken = os.path.join(self._fleet.folder, "broken.c")
         with open(broken, "w", encoding="utf-8") as file:
             file.write("/* Fails on purpose. */\n#include \"a-header-that-nobody-has.h\"\n")
-        self.submit("compile", broken, "FAILED")
+        self.submit("compile", [broken], "FAILED")
 
     def wait(self):
-        """Until all have ended; gangerctl shows the progress on a terminal. It says 1 when a task has failed."""
-        waiting = subprocess.Popen([self._gangerctl, "wait", *self.wanted], env=self._fleet.environment,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            status = waiting.wait()
-        finally:
-            if waiting.poll() is None:
-                waiting.terminate()
-                waiting.wait()
-        if status not in (0, 1):
-            raise FleetError(f"gangerctl wait ended with status {status}")
+        """Until all have ended; gangerctl shows progress on a terminal. Every task as it ended, in our order."""
+        printed = self._call("wait", "--json", *self.submitted, allowed=(0, 1))  # 1: one of them failed
+        ended = {task["task_id"]: task for task in map(json.loads, printed.splitlines())}
+        return [self._judged(ended[task_id], path, wanted) for task_id, (path, wanted) in self.submitted.items()]
 
-    def collect(self):
-        """Every task as it ended, with its output from the context store in a file of its own."""
-        tasks = []
-        for task_id, wanted in self.wanted.items():
-            task = json.loads(self._run("--json", "show", task_id))
-            task["output"] = os.path.join(self.outputs, f"{task_id}.txt")
-            with open(task["output"], "wb") as file:
-                file.write(self._run("logs", task_id))
-            task["as_it_should"] = task["state"] == wanted if wanted else self._compiled(task)
-            tasks.append(task)
-        return tasks
+    def _judged(self, task, path, wanted):
+        inside = path.startswith(self._folder + os.sep)
+        task["file"] = os.path.relpath(path, self._folder) if inside else os.path.basename(path)
+        task["as_it_should"] = task["state"] == wanted if wanted else self._compiled(task)
+        return task
 
     @staticmethod
     def _compiled(task):
         """A compiler may refuse a file that does not compile on its own: with status 1, and no other way."""
         return task["state"] == "COMPLETED" or (task["state"] == "FAILED" and task["outcome"]["exit_status"] == 1)
+
+    def read_outputs(self, tasks):
+        """From the context store, each into a file of its own."""
+        for task in tasks:
+            task["output"] = os.path.join(self.outputs, f"{task['task_id']}.txt")
+            with open(task["output"], "wb") as file:
+                # -f waits for what is still under way. gangerctl keeps stdout and stderr apart; here both are wanted.
+                file.write(self._call("logs", "-f", "-q", task["task_id"], stderr=subprocess.STDOUT))
 
 
 def result_of(task):
@@ -129,10 +129,9 @@ def result_of(task):
 def print_table(tasks):
     rows = [("TASK", "TYPE", "FILE", "STATE", "TRIES", "TIME", "OUTPUT", "RESULT")]
     for task in tasks:
-        spec = task["spec"]
         mark = "" if task["as_it_should"] else "!"
-        rows.append((task["task_id"], spec["agent_type"], spec["title"], task["state"] + mark, str(task["attempts"]),
-                     f"{(task['ended_ms'] - task['submitted_ms']) / 1000:.2f}s",
+        rows.append((task["task_id"], task["spec"]["agent_type"], task["file"], task["state"] + mark,
+                     str(task["attempts"]), f"{(task['ended_ms'] - task['submitted_ms']) / 1000:.2f}s",
                      f"{os.path.getsize(task['output'])} B", result_of(task)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
@@ -179,9 +178,9 @@ def review(arguments, fleet):
     begun = time.monotonic()
     say(f"submitting {len(files)} files of {arguments.folder}, and two tasks that fail on purpose")
     job.submit_all(files)
-    job.wait()
+    tasks = job.wait()
     duration_s = time.monotonic() - begun
-    tasks = job.collect()
+    job.read_outputs(tasks)
     print_table(tasks)
     good = print_summary(tasks, duration_s)
     print(f"outputs, as read back from the context store: {job.outputs}", flush=True)
@@ -230,6 +229,7 @@ def parse_arguments():
 
 
 def main():
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files can be any bytes
     arguments = parse_arguments()
     os.makedirs(os.path.dirname(arguments.run), exist_ok=True)
     lock = lock_folder(arguments.run)
