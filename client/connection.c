@@ -62,10 +62,14 @@ static void call_free(struct ganger_call *call)
 
 void ganger_close(struct ganger *ganger)
 {
+    struct ganger_call *next = NULL;
+
     if (ganger == NULL)
         return;
-    while (ganger->calls != NULL)
-        call_free(ganger->calls);
+    for (struct ganger_call *call = ganger->calls; call != NULL; call = next) {
+        next = call->next;
+        free(call);
+    }
     (void)rpc_client_free(ganger->client);
     buffer_done(&ganger->detail);
     free(ganger->endpoint);
@@ -175,6 +179,7 @@ static void pass_on(const struct rpc_reply *reply, void *data)
     on_reply(&passed, call_data);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the public header has it */
 struct ganger_call *ganger_start(struct ganger *ganger, const ProtobufCServiceDescriptor *service, const char *method,
                                  const ProtobufCMessage *request, uint32_t timeout_ms, uint32_t credit_bytes,
                                  ganger_reply_fn *on_reply, void *data)

@@ -9,7 +9,6 @@
 #include <ganger/v1/envelope.pb-c.h>
 #include <poll.h>
 #include <string.h>
-#include <utlist.h>
 
 #define TIMEOUT_MS 30000
 #define FREE_CALLS_MAX 256
@@ -81,7 +80,7 @@ static struct rpc_client_call *call_new(struct rpc_client *client)
         body.size = 0;
     }
     *call = (struct rpc_client_call){.call_id = client->next_call_id++, .body = body};
-    HASH_ADD(hh, client->calls, call_id, sizeof call->call_id, call);
+    client_add(client, call);
     return call;
 }
 
@@ -96,19 +95,11 @@ static void call_free(struct rpc_client *client, struct rpc_client_call *call)
     client->free_calls = call;
 }
 
-struct rpc_client_call *client_find(struct rpc_client *client, uint64_t call_id)
-{
-    struct rpc_client_call *call = NULL;
-
-    HASH_FIND(hh, client->calls, &call_id, sizeof call_id, call);
-    return call;
-}
-
 void client_forget(struct rpc_client *client, struct rpc_client_call *call)
 {
-    HASH_DELETE(hh, client->calls, call);
+    client_remove(client, call);
     if (call->unsent)
-        DL_DELETE(client->unsent, call);
+        client_unqueue(client, call);
     deadlines_remove(&client->deadlines, &call->deadline);
     call_free(client, call);
 }
@@ -120,6 +111,12 @@ void client_end(struct rpc_client *client, struct rpc_client_call *call, const s
 
     client_forget(client, call);
     on_reply(reply, data);
+}
+
+void client_end_soon(struct rpc_client *client, struct rpc_client_call *call)
+{
+    deadlines_remove(&client->deadlines, &call->deadline);
+    deadlines_add(&client->deadlines, &call->deadline, 0);
 }
 
 void client_end_with(struct rpc_client *client, struct rpc_client_call *call, const struct error *error)
@@ -148,21 +145,26 @@ struct rpc_client_call *rpc_client_call(struct rpc_client *client, const struct 
     if (call->body.size > BODY_MAX) {
         /* ZeroMQ would close the connection at the other end. The owner hears of it at the next turn. */
         call->unsendable = true;
-        deadlines_add(&client->deadlines, &call->deadline, 0);
+        client_end_soon(client, call);
         return call;
     }
-    call->unsent = true;
-    DL_APPEND(client->unsent, call);
+    client_queue(client, call);
     if (request->timeout_ms > 0 || request->credit_bytes == 0)
         deadlines_add(&client->deadlines, &call->deadline,
                       now_ms + (request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS));
     return call;
 }
 
-void rpc_client_cancel(struct rpc_client *client, struct rpc_client_call *call)
+/* A connection that takes nothing now is not waited for: the daemon's own deadline ends the call too. */
+static void tell_of_end(struct rpc_client *client, const struct rpc_client_call *call)
 {
     if (client->connected && call->was_sent && !call->unsent)
         (void)client_send_notice(client, GANGER__V1__KIND__CANCEL, call->call_id, 0);
+}
+
+void rpc_client_cancel(struct rpc_client *client, struct rpc_client_call *call)
+{
+    tell_of_end(client, call);
     client_forget(client, call);
 }
 
@@ -193,6 +195,9 @@ static void call_timed_out(struct rpc_client *client, struct rpc_client_call *ca
         (void)error_set(&error, STATUS_RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE",
                         "a request has at most %zu bytes, this one has %zu: send it in parts", BODY_MAX,
                         call->body.size);
+    else if (call->lost)
+        (void)error_set(&error, STATUS_UNAVAILABLE, "CONNECTION_LOST",
+                        "the connection to %.120s was lost: open the stream again from where it was", client->endpoint);
     else if (!client->connected && !call->was_sent)
         (void)error_set(&error, STATUS_UNAVAILABLE, "NO_DAEMON", "no daemon answers at %.120s: %s", client->endpoint,
                         endpoint_problem(client->endpoint));
@@ -200,8 +205,8 @@ static void call_timed_out(struct rpc_client *client, struct rpc_client_call *ca
         (void)error_set(&error, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
                         "%s had no answer in time; whether it was done is not known, but it may be repeated",
                         call->method->name);
-    if (call->was_sent && client->connected && !call->unsent)
-        (void)client_send_notice(client, GANGER__V1__KIND__CANCEL, call->call_id, 0);
+    if (!call->lost)
+        tell_of_end(client, call);
     client_end_with(client, call, &error);
 }
 

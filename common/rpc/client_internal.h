@@ -23,6 +23,7 @@ struct rpc_client_call {
     bool unsent;
     bool was_sent;   /* at least once */
     bool unsendable; /* too large: ends at the next turn */
+    bool lost;       /* a stream whose connection is gone: likewise */
     rpc_reply_fn *on_reply;
     void *data;
     struct rpc_client_call *prev; /* unsent ones; next also links the free ones */
@@ -44,13 +45,23 @@ struct rpc_client {
     struct arena arena; /* of the frame that is being handled */
 };
 
-/* client.c */
+/* client_tables.c */
 
 struct rpc_client_call *client_find(struct rpc_client *client, uint64_t call_id);
+void client_add(struct rpc_client *client, struct rpc_client_call *call);
+void client_remove(struct rpc_client *client, struct rpc_client_call *call);
+/* Puts the call at the end of the unsent ones, or takes it out. */
+void client_queue(struct rpc_client *client, struct rpc_client_call *call);
+void client_unqueue(struct rpc_client *client, struct rpc_client_call *call);
+
+/* client.c */
+
 /* Takes the call out of all tables. */
 void client_forget(struct rpc_client *client, struct rpc_client_call *call);
 /* Forgets the call and tells its owner how it ended. */
 void client_end(struct rpc_client *client, struct rpc_client_call *call, const struct rpc_reply *reply);
+/* Lets its deadline pass at once. */
+void client_end_soon(struct rpc_client *client, struct rpc_client_call *call);
 void client_end_with(struct rpc_client *client, struct rpc_client_call *call, const struct error *error);
 
 /* client_io.c */

@@ -6,7 +6,6 @@
 #include <ganger/v1/envelope.pb-c.h>
 #include <stdio.h>
 #include <string.h>
-#include <utlist.h>
 
 /* Replies that are handled in one turn: deadlines and new requests have theirs even when a daemon never stops. */
 #define REPLIES_MAX 4096
@@ -56,9 +55,8 @@ void client_send_unsent(struct rpc_client *client)
         struct rpc_client_call *call = client->unsent;
         if (!send_request(client, call, now_ms))
             return;
-        call->unsent = false;
         call->was_sent = true;
-        DL_DELETE(client->unsent, call);
+        client_unqueue(client, call);
     }
 }
 
@@ -73,32 +71,18 @@ bool client_send_notice(struct rpc_client *client, int kind, uint64_t call_id, u
 }
 
 /* Every call that was sent is sent again, in the order of their starts; a stream would begin anew and so is left to
- * its owner. Ending a stream can start and cancel calls, so the table is walked by id. */
+ * its owner, who hears of it at the end of this turn. */
 static void connection_lost(struct rpc_client *client)
 {
-    struct error error;
-    struct rpc_client_call *call = NULL;
-    struct rpc_client_call *next = NULL;
-    uint64_t bound = client->next_call_id;
-
     client->connected = false;
     client->unsent = NULL;
-    HASH_ITER(hh, client->calls, call, next)
-    {
-        call->unsent = !call->unsendable && (call->credit_bytes == 0 || !call->was_sent);
-        if (call->unsent)
-            DL_APPEND(client->unsent, call);
-    }
-    (void)error_set(&error, STATUS_UNAVAILABLE, "CONNECTION_LOST",
-                    "the connection to %.120s was lost: open the stream again from where it was", client->endpoint);
-    for (;;) {
-        for (call = client->calls; call != NULL; call = call->hh.next) {
-            if (call->credit_bytes > 0 && call->was_sent && call->call_id < bound)
-                break;
-        }
-        if (call == NULL)
-            return;
-        client_end_with(client, call, &error);
+    for (struct rpc_client_call *call = client->calls; call != NULL; call = call->hh.next) {
+        call->unsent = false;
+        call->lost = call->lost || (call->credit_bytes > 0 && call->was_sent);
+        if (call->lost || call->unsendable)
+            client_end_soon(client, call);
+        else
+            client_queue(client, call);
     }
 }
 

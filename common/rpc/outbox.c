@@ -58,7 +58,7 @@ void outbox_refuse(struct rpc_server *server, struct rpc_peer *peer, uint64_t ca
 static void withdraw_message(struct rpc_server *server, size_t index, const struct error *error)
 {
     struct answer *answer = &server->outbox.answers[index];
-    struct rpc_call *call = call_find(server, answer->peer, answer->call_id);
+    struct rpc_call *call = calls_find(server, answer->peer, answer->call_id);
 
     answer->kind = GANGER__V1__KIND__KIND_UNSPECIFIED;
     answer->on_lost = NULL;
@@ -128,7 +128,7 @@ static Ganger__V1__Envelope refusal_of(struct rpc_server *server, const struct a
     static char reason[] = "TOO_MUCH_UNDER_WAY";
     static char message[] = "this connection does not read its answers: read them before asking for more";
     Ganger__V1__Envelope envelope = GANGER__V1__ENVELOPE__INIT;
-    struct rpc_call *call = call_find(server, answer->peer, answer->call_id);
+    struct rpc_call *call = calls_find(server, answer->peer, answer->call_id);
 
     server->refusals++;
     envelope.kind = GANGER__V1__KIND__END;

@@ -3,14 +3,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static struct rpc_peer *peer_find(struct rpc_server *server, const void *id, size_t size)
-{
-    struct rpc_peer *peer = NULL;
-
-    HASH_FIND(hh, server->peers, id, size, peer);
-    return peer;
-}
-
 static struct connection *connection_at(struct rpc_server *server, int fd)
 {
     if (fd < 0 || (size_t)fd >= server->connection_capacity)
@@ -26,7 +18,7 @@ static struct rpc_peer *peer_new(struct rpc_server *server, const void *id, size
     peer->fd = -1;
     peer->id_size = (uint8_t)size;
     memcpy(peer->id, id, size);
-    HASH_ADD_KEYPTR(hh, server->peers, peer->id, size, peer);
+    peers_add(server, peer);
     return peer;
 }
 
@@ -38,7 +30,7 @@ static void peer_forget(struct rpc_server *server, struct rpc_peer *peer)
         connection->peer = NULL;
     peer->fd = -1;
     if (!peer->gone)
-        HASH_DELETE(hh, server->peers, peer);
+        peers_remove(server, peer);
     peer->gone = true;
 }
 
@@ -106,7 +98,7 @@ static void peer_tie(struct rpc_server *server, struct rpc_peer *peer, zmq_msg_t
 struct rpc_peer *peer_of_frame(struct rpc_server *server, zmq_msg_t *id, zmq_msg_t *frame)
 {
     size_t size = zmq_msg_size(id);
-    struct rpc_peer *peer = peer_find(server, zmq_msg_data(id), size);
+    struct rpc_peer *peer = peers_find(server, zmq_msg_data(id), size);
 
     if (peer != NULL)
         return peer;
@@ -163,11 +155,10 @@ void peers_read_events(struct rpc_server *server)
 
 void peers_done(struct rpc_server *server)
 {
-    struct rpc_peer *peer = NULL;
     struct rpc_peer *next = NULL;
 
-    HASH_ITER(hh, server->peers, peer, next)
-    {
+    for (struct rpc_peer *peer = server->peers; peer != NULL; peer = next) {
+        next = peer->hh.next;
         peer_hold(peer);
         peer_forget(server, peer);
         peer_release(server, peer);

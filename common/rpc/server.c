@@ -50,7 +50,7 @@ static void add_service(struct rpc_server *server, const struct rpc_service *ser
                                   .input = descriptor->methods[i].input,
                                   .output = descriptor->methods[i].output,
                                   .path = format_text("/%s/%s", descriptor->name, row->name)};
-        HASH_ADD_KEYPTR(hh, server->methods_by_path, method->path, strlen(method->path), method);
+        methods_add(server, method);
     }
 }
 
@@ -157,7 +157,7 @@ struct rpc_server *rpc_server_free(struct rpc_server *server)
     }
     free(server->paths);
     rpc_socket_done(&server->socket);
-    HASH_CLEAR(hh, server->methods_by_path);
+    methods_clear(server);
     for (size_t i = 0; i < server->method_count; i++)
         free(server->methods[i].path);
     free(server->methods);

@@ -1,8 +1,6 @@
 #include "common/rpc/envelope.h"
 #include "common/rpc/server_internal.h"
 
-#include <utlist.h>
-
 /* More than this a client cannot have under way in one stream, whatever it grants. */
 #define CREDIT_MAX ((int64_t)8 * 1024 * 1024)
 
@@ -24,20 +22,9 @@ struct rpc_call *call_new(struct rpc_server *server, struct rpc_peer *peer, uint
     return call;
 }
 
-/* The number of the peer is part of the key and is not to be guessed, so nobody can choose call ids that collide. */
-struct rpc_call *call_find(struct rpc_server *server, const struct rpc_peer *peer, uint64_t call_id)
-{
-    struct call_key key = {.peer_number = peer->number, .call_id = call_id};
-    struct rpc_call *call = NULL;
-
-    HASH_FIND(hh, server->calls, &key, sizeof key, call);
-    return call;
-}
-
 static void table_add(struct rpc_server *server, struct rpc_call *call)
 {
-    HASH_ADD(hh, server->calls, key, sizeof call->key, call);
-    DL_APPEND(call->peer->calls, call);
+    calls_add(server, call);
     call->peer->call_count++;
     server->call_count++;
     if (call->method->row->streams)
@@ -46,8 +33,7 @@ static void table_add(struct rpc_server *server, struct rpc_call *call)
 
 static void table_remove(struct rpc_server *server, struct rpc_call *call)
 {
-    HASH_DELETE(hh, server->calls, call);
-    DL_DELETE(call->peer->calls, call);
+    calls_remove(server, call);
     call->peer->call_count--;
     server->call_count--;
     if (call->method->row->streams)

@@ -47,33 +47,33 @@ static enum status unknown_method(const struct rpc_server *server, const char *p
     return no_such_service(server, path, error);
 }
 
-static const struct method *method_find(struct rpc_server *server, const char *path)
+/* The method, after everything that can be said before its handler sees the request; NULL with error. */
+static const struct method *check_request(struct rpc_server *server, struct rpc_peer *peer,
+                                          const Ganger__V1__Envelope *envelope, struct error *error)
 {
-    struct method *method = NULL;
+    const struct method *method = methods_find(server, envelope->method);
 
-    HASH_FIND(hh, server->methods_by_path, path, strlen(path), method);
+    if (peer_is_over_limit(server, peer)) {
+        (void)error_set(error, STATUS_RESOURCE_EXHAUSTED, "CONNECTION_LIMIT",
+                        "all %u connections are taken: close one, or raise the limit", server->connections_max);
+        return NULL;
+    }
+    if (calls_find(server, peer, envelope->call_id) != NULL) {
+        (void)error_set(error, STATUS_INVALID_ARGUMENT, "CALL_ID_IN_USE",
+                        "this connection has an open call with this call_id: take another");
+        return NULL;
+    }
+    if (method == NULL) {
+        (void)unknown_method(server, envelope->method, error);
+        return NULL;
+    }
+    if (envelope->body.len > method->row->request_max) {
+        (void)error_set(error, STATUS_RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE",
+                        "a request of %s has at most %u bytes, this one has %zu", method->row->name,
+                        method->row->request_max, envelope->body.len);
+        return NULL;
+    }
     return method;
-}
-
-/* Everything that can be said before the handler sees the request. */
-static enum status check_request(struct rpc_server *server, struct rpc_peer *peer, const Ganger__V1__Envelope *envelope,
-                                 const struct method **ret_method, struct error *error)
-{
-    if (peer_is_over_limit(server, peer))
-        return error_set(error, STATUS_RESOURCE_EXHAUSTED, "CONNECTION_LIMIT",
-                         "all %u connections are taken: close one, or raise the limit", server->connections_max);
-    if (call_find(server, peer, envelope->call_id) != NULL)
-        return error_set(error, STATUS_INVALID_ARGUMENT, "CALL_ID_IN_USE",
-                         "this connection has an open call with this call_id: take another");
-    const struct method *method = method_find(server, envelope->method);
-    if (method == NULL)
-        return unknown_method(server, envelope->method, error);
-    if (envelope->body.len > method->row->request_max)
-        return error_set(error, STATUS_RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE",
-                         "a request of %s has at most %u bytes, this one has %zu", method->row->name,
-                         method->row->request_max, envelope->body.len);
-    *ret_method = method;
-    return STATUS_OK;
 }
 
 /* One call more than may be kept is ended, as if its client had canceled it, and refused. */
@@ -115,14 +115,13 @@ static void invoke(struct rpc_server *server, struct rpc_call *call, const Proto
 static void handle_request(struct rpc_server *server, struct rpc_peer *peer, const Ganger__V1__Envelope *envelope,
                            uint64_t now_ms)
 {
-    const struct method *method = NULL;
     ProtobufCMessage *request = NULL;
     struct bytes body = {.data = envelope->body.data, .size = envelope->body.len};
     struct error error;
 
     server->requests++;
-    if (check_request(server, peer, envelope, &method, &error) != STATUS_OK ||
-        message_unpack(method->input, body, &server->arena, &request, &error) != STATUS_OK) {
+    const struct method *method = check_request(server, peer, envelope, &error);
+    if (method == NULL || message_unpack(method->input, body, &server->arena, &request, &error) != STATUS_OK) {
         outbox_refuse(server, peer, envelope->call_id, &error);
         return;
     }
@@ -164,12 +163,12 @@ void server_handle_frame(struct rpc_server *server, struct rpc_peer *peer, struc
         handle_request(server, peer, envelope, now_ms);
         return;
     case GANGER__V1__KIND__CANCEL:
-        call = call_find(server, peer, envelope->call_id);
+        call = calls_find(server, peer, envelope->call_id);
         if (call != NULL)
             call_abandon(call);
         return;
     case GANGER__V1__KIND__CREDIT:
-        call = call_find(server, peer, envelope->call_id);
+        call = calls_find(server, peer, envelope->call_id);
         if (call != NULL && call->method->row->streams)
             call_add_credit(call, envelope->credit_bytes);
         return;

@@ -160,11 +160,22 @@ void server_handle_frame(struct rpc_server *server, struct rpc_peer *peer, struc
 
 struct rpc_call *call_new(struct rpc_server *server, struct rpc_peer *peer, uint64_t call_id,
                           const struct method *method);
-struct rpc_call *call_find(struct rpc_server *server, const struct rpc_peer *peer, uint64_t call_id);
 /* Ends a call that its owner did not end: tells the owner. Nothing is sent. */
 void call_abandon(struct rpc_call *call);
 void call_add_credit(struct rpc_call *call, uint32_t credit_bytes);
 void calls_done(struct rpc_server *server);
+
+/* server_tables.c */
+
+struct method *methods_find(struct rpc_server *server, const char *path);
+void methods_add(struct rpc_server *server, struct method *method);
+void methods_clear(struct rpc_server *server);
+struct rpc_peer *peers_find(struct rpc_server *server, const void *id, size_t size);
+void peers_add(struct rpc_server *server, struct rpc_peer *peer);
+void peers_remove(struct rpc_server *server, struct rpc_peer *peer);
+struct rpc_call *calls_find(struct rpc_server *server, const struct rpc_peer *peer, uint64_t call_id);
+void calls_add(struct rpc_server *server, struct rpc_call *call);
+void calls_remove(struct rpc_server *server, struct rpc_call *call);
 
 /* frame.c */
 
