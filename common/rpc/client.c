@@ -184,7 +184,7 @@ bool rpc_client_waiting(struct rpc_client *client)
 
     if ((ready & ZMQ_POLLIN) != 0 || rpc_socket_has_event(&client->socket))
         return true;
-    return client->connected && client->unsent != NULL && (ready & ZMQ_POLLOUT) != 0;
+    return client->connected && (client->unsent != NULL || client->credit_due) && (ready & ZMQ_POLLOUT) != 0;
 }
 
 static void call_timed_out(struct rpc_client *client, struct rpc_client_call *call)
@@ -227,6 +227,7 @@ void rpc_client_process(struct rpc_client *client, uint64_t now_ms)
     client_read_replies(client);
     client_read_events(client);
     expire(client, now_ms);
+    client_send_due_credit(client);
     client_send_unsent(client);
     client->processing = false;
 }

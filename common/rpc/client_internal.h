@@ -36,6 +36,7 @@ struct rpc_client {
     char *endpoint;
     bool connected;
     bool processing;
+    bool credit_due; /* a CREDIT could not be sent yet */
     uint64_t next_call_id;
     struct rpc_client_call *calls;
     struct rpc_client_call *unsent;
@@ -68,6 +69,8 @@ void client_end_with(struct rpc_client *client, struct rpc_client_call *call, co
 
 /* Sends what waits, as far as the connection takes it. */
 void client_send_unsent(struct rpc_client *client);
+/* Grants what the connection did not take before. */
+void client_send_due_credit(struct rpc_client *client);
 /* CANCEL and CREDIT; false when the connection does not take it now. */
 bool client_send_notice(struct rpc_client *client, int kind, uint64_t call_id, uint32_t credit_bytes);
 void client_read_events(struct rpc_client *client);

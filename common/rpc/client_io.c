@@ -101,13 +101,23 @@ void client_read_events(struct rpc_client *client)
 }
 
 /* Grants anew what was handled, half the credit at a time: the daemon never waits for a client that keeps up. */
-static void renew_credit(struct rpc_client *client, struct rpc_client_call *call, size_t size)
+static void grant(struct rpc_client *client, struct rpc_client_call *call)
 {
-    call->handled_bytes += size > 0 ? size : 1;
-    if (call->handled_bytes < (call->credit_bytes + 1) / 2)
+    if (call->handled_bytes == 0 || call->handled_bytes < call->credit_bytes / 2)
         return;
     if (client_send_notice(client, GANGER__V1__KIND__CREDIT, call->call_id, (uint32_t)call->handled_bytes))
         call->handled_bytes = 0;
+    else
+        client->credit_due = true; /* without it the stream could stand still for good */
+}
+
+void client_send_due_credit(struct rpc_client *client)
+{
+    if (!client->connected || !client->credit_due)
+        return;
+    client->credit_due = false;
+    for (struct rpc_client_call *call = client->calls; call != NULL && !client->credit_due; call = call->hh.next)
+        grant(client, call);
 }
 
 static void handle_data(struct rpc_client *client, struct rpc_client_call *call, const struct rpc_reply *reply)
@@ -116,8 +126,10 @@ static void handle_data(struct rpc_client *client, struct rpc_client_call *call,
 
     call->on_reply(reply, call->data);
     call = client_find(client, call_id); /* it may have been canceled */
-    if (call != NULL)
-        renew_credit(client, call, reply->packed.size);
+    if (call == NULL)
+        return;
+    call->handled_bytes += reply->packed.size > 0 ? reply->packed.size : 1;
+    grant(client, call);
 }
 
 static void handle_reply(struct rpc_client *client, struct rpc_client_call *call, const Ganger__V1__Envelope *envelope)
@@ -157,6 +169,9 @@ static void handle_frame(struct rpc_client *client, struct bytes frame)
         return;
     const Ganger__V1__Envelope *envelope = (const Ganger__V1__Envelope *)message;
     struct rpc_client_call *call = client_find(client, envelope->call_id);
+    /* A stream that was canceled while the connection took no CANCEL. */
+    if (call == NULL && envelope->kind == GANGER__V1__KIND__DATA)
+        (void)client_send_notice(client, GANGER__V1__KIND__CANCEL, envelope->call_id, 0);
     if (call == NULL || (envelope->kind != GANGER__V1__KIND__DATA && envelope->kind != GANGER__V1__KIND__END))
         return;
     /* Sent twice over one connection, when a loss was noticed late: the first is still open and will be answered. */

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define REFUSED_CONNECTIONS_MAX 256
+
 static struct connection *connection_at(struct rpc_server *server, int fd)
 {
     if (fd < 0 || (size_t)fd >= server->connection_capacity)
@@ -124,6 +126,10 @@ static void connection_opened(struct rpc_server *server, int fd)
         server->connection_count++;
     connection->open = true;
     connection->over_limit = server->connection_count > server->connections_max;
+    /* A few more are told why they are not served. Without an end to them the descriptors would run out, and then
+     * libzmq turns in accept() without a pause. */
+    if (server->connection_count > server->connections_max + REFUSED_CONNECTIONS_MAX)
+        (void)shutdown(fd, SHUT_RDWR);
 }
 
 static void connection_closed(struct rpc_server *server, int fd)

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 4096
+#define DESCRIPTORS_KEPT 384 /* for refused connections, the store, and whatever else is open */
 #define CALLS_MAX 65536
 #define CALLS_PER_PEER_MAX 4096
 
@@ -115,6 +117,17 @@ static void open_socket(struct rpc_server *server)
     rpc_socket_set(&server->socket, ZMQ_BACKLOG, 1024);
 }
 
+/* The descriptors that this process may open bound the connections, with room for all else. */
+static uint32_t connections_possible(uint32_t wanted)
+{
+    struct rlimit limit;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= (rlim_t)wanted + DESCRIPTORS_KEPT)
+        return wanted;
+    return limit.rlim_cur > DESCRIPTORS_KEPT * 2 ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_KEPT) : DESCRIPTORS_KEPT;
+}
+
 static uint32_t number_or(uint32_t number, uint32_t fallback)
 {
     return number > 0 ? number : fallback;
@@ -128,7 +141,7 @@ enum status rpc_server_new(const struct rpc_server_options *options, struct rpc_
     CLEANUP(rpc_server_free)
     struct rpc_server *server = allocate_zero(1, sizeof *server);
 
-    server->connections_max = number_or(options->connections_max, CONNECTIONS_MAX);
+    server->connections_max = connections_possible(number_or(options->connections_max, CONNECTIONS_MAX));
     server->calls_max = number_or(options->calls_max, CALLS_MAX);
     server->calls_per_peer_max = number_or(options->calls_per_peer_max, CALLS_PER_PEER_MAX);
     CHECK(getrandom(&server->next_peer_number, sizeof server->next_peer_number, 0) ==

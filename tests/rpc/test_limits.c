@@ -1,3 +1,4 @@
+#include "common/base/cleanup.h"
 #include "common/base/clock.h"
 #include "common/rpc/envelope.h"
 #include "tests/rpc/fixture.h"
@@ -6,6 +7,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static struct fixture fixture;
 static uint8_t bytes[FRAME_MAX + 4096];
@@ -129,6 +132,44 @@ Test(limits, a_connection_too_many_is_refused_by_name_until_another_goes)
         clients[i] = rpc_client_free(clients[i]);
 }
 
+/* How many of these the other side has closed; those are closed here and become -1. */
+static size_t count_closed(int *fds, size_t count)
+{
+    uint8_t byte = 0;
+    size_t closed = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        ssize_t size = 1;
+        while (fds[i] >= 0 && size > 0) /* the greeting, then the end */
+            size = recv(fds[i], &byte, sizeof byte, MSG_DONTWAIT);
+        if (fds[i] >= 0 && size == 0) {
+            fd_close(fds[i]);
+            fds[i] = -1;
+        }
+        closed += fds[i] < 0;
+    }
+    return closed;
+}
+
+Test(limits, connections_far_beyond_the_limit_are_closed_before_they_use_up_the_descriptors)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static int fds[300];
+
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, rpc_client_connected(fixture.client)));
+    (void)strncpy(address.sun_path, fixture.endpoint + 6, sizeof address.sun_path - 1);
+    for (size_t i = 0; i < 300; i++) {
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_assert_eq(connect(fds[i], (const struct sockaddr *)&address, sizeof address), 0);
+        fixture_turn(&fixture, NULL);
+    }
+    /* Four are served, one of them the fixture's, 256 are refused by name. */
+    cr_expect(TURN_UNTIL(&fixture, NULL, count_closed(fds, 300) == 300 - 3 - 256));
+    cr_expect_eq(rpc_server_stats(fixture.server).connections, 4 + 256);
+    for (size_t i = 0; i < 300; i++)
+        fd_close(fds[i]);
+}
+
 Test(limits, a_frame_over_the_limit_costs_its_sender_the_connection_and_nobody_else)
 {
     struct raw raw;
@@ -172,7 +213,7 @@ Test(limits, a_peer_that_does_not_read_large_answers_gets_short_refusals_instead
     FLOOD_UNTIL(raw, 1024 * 1024, 200, fixture.lost > 0);
     cr_expect_gt(fixture.lost, 0);
     cr_expect_geq(fixture.delivered, 64, "64 MiB are no reason to refuse anything");
-    cr_expect_eq(rpc_server_stats(fixture.server).refusals, 1);
+    cr_expect_eq(rpc_server_stats(fixture.server).refusals, fixture.lost);
     say(fixture.client, "Say", "", 10000, &result);
     cr_assert(TURN_UNTIL(&fixture, fixture.client, result.end));
     cr_expect_eq(result.status, STATUS_OK);

@@ -200,3 +200,47 @@ Test(streams, a_timeout_of_a_stream_holds_for_the_whole_of_it)
     cr_assert(TURN_UNTIL(&fixture, fixture.client, result.end));
     cr_expect_eq(result.status, STATUS_DEADLINE_EXCEEDED);
 }
+
+Test(streams, credit_that_a_full_connection_did_not_take_is_granted_later)
+{
+    static struct result others[4000];
+    struct result result = {0};
+    char text[2048];
+
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    count(fixture.client, 1000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    for (size_t i = 0; i < 4000; i++)
+        say(fixture.client, "Say", text, 20000, &others[i]);
+    /* The server reads nothing until the requests have filled the connection. */
+    uint64_t end_ms = clock_boot_ms() + 10000;
+    for (int idle = 0; idle < 5 && clock_boot_ms() < end_ms; idle++) {
+        if (rpc_client_waiting(fixture.client))
+            idle = 0;
+        rpc_client_process(fixture.client, clock_boot_ms());
+        rpc_client_wait(fixture.client, clock_boot_ms() + 10);
+    }
+    send_words(fixture.parked[0], 1, 2000);
+    rpc_server_flush(fixture.server, 0);
+    while (result.replies == 0 && clock_boot_ms() < end_ms)
+        rpc_client_process(fixture.client, clock_boot_ms());
+    cr_assert_eq(result.replies, 1);
+    cr_expect_not(rpc_call_has_credit(fixture.parked[0]));
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, rpc_call_has_credit(fixture.parked[0])));
+}
+
+Test(streams, a_stream_is_canceled_again_when_it_goes_on)
+{
+    struct result result = {0};
+
+    struct rpc_client_call *call = count(fixture.client, 1000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    send_words(fixture.parked[0], 1, 10);
+    fixture.hold_replies = true;
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, true));
+    rpc_client_cancel(fixture.client, call);
+    rpc_server_flush(fixture.server, 0);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.ended == 1));
+    cr_expect_eq(result.replies, 0);
+}
