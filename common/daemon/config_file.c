@@ -66,6 +66,22 @@ static enum status read_header(struct file *file, const char *line)
     return status == STATUS_OK ? STATUS_OK : fail_at(file, status);
 }
 
+/* libinih knows no quotes: in `command = sh -c "a ; b"` the comment would begin behind the a, in silence. */
+static bool comment_is_quoted(const char *line)
+{
+    bool quoted = false;
+
+    if (*line == ';' || *line == '#')
+        return false;
+    for (const char *at = line; *at != '\0'; at++) {
+        if (*at == '"')
+            quoted = !quoted;
+        if (*at == ';' && at > line && (at[-1] == ' ' || at[-1] == '\t'))
+            return quoted;
+    }
+    return false;
+}
+
 /* For libinih: the next line into text, NULL at the end. */
 static char *next_line(char *text, int capacity, void *state)
 {
@@ -84,6 +100,10 @@ static char *next_line(char *text, int capacity, void *state)
     text[size] = '\0';
     file->rest = bytes_slice(file->rest, size, file->rest.size);
     char *trimmed = text + strspn(text, " \t");
+    if (comment_is_quoted(trimmed)) {
+        (void)refuse(file, "a ; behind a space begins a comment, also within quotes");
+        return NULL;
+    }
     if (*trimmed != '[')
         return text;
     CLEANUP(free)

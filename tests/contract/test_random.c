@@ -1,6 +1,7 @@
 /* The same random operations on both stores and on a plain model: every answer must be the same. */
 #include "common/base/check.h"
 #include "tests/contract/stores.h"
+#include "tests/support/random.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ struct model {
 };
 
 struct world {
-    uint64_t random;
+    struct random random;
     struct store *stores[2];
     struct store_txn *txns[2];
     struct model committed;
@@ -31,10 +32,7 @@ struct world {
 
 static uint32_t draw(struct world *world, uint32_t bound)
 {
-    world->random ^= world->random << 13;
-    world->random ^= world->random >> 7;
-    world->random ^= world->random << 17;
-    return (uint32_t)((world->random >> 11) % bound);
+    return (uint32_t)random_below(&world->random, bound);
 }
 
 /* The index of the first pair at or behind key. */
@@ -221,7 +219,7 @@ static void step_world(struct world *world)
 
 static uint64_t seed_of_today(void)
 {
-    const char *text = getenv("GANGER_TEST_SEED");
+    const char *text = getenv("GANGER_SEED");
     uint64_t seed = 0;
 
     if (text != NULL)
@@ -235,8 +233,8 @@ Test(random, operations_have_the_same_answers_everywhere)
     static struct world world;
     uint64_t seed = seed_of_today();
 
-    (void)fprintf(stderr, "GANGER_TEST_SEED=%llu\n", (unsigned long long)seed);
-    world.random = seed | 1;
+    (void)fprintf(stderr, "GANGER_SEED=%llu\n", (unsigned long long)seed);
+    world.random = (struct random){.state = seed};
     world.in_write = true;
     world.stores[0] = store_of(KIND_MEM, 0);
     world.stores[1] = store_of(KIND_LMDB, 0);

@@ -1,8 +1,12 @@
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/daemon/config.h"
 #include "tests/daemon/child.h"
+#include "tests/support/random.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -116,6 +120,14 @@ Test(config_file, is_refused_by_line)
     refuse("[worker]\nbroker = a\tb\n", ":2: broker: is \"...\", must be a text of UTF-8 without control characters");
 }
 
+Test(config_file, a_comment_within_quotes_is_refused_and_others_are_not)
+{
+    accept("[agent a]\ncommand = sh -c \"a; b;c\" \"x\" ; comment \"quoted ; twice\"\n# \"a ; b\"\n ; \"a ; b\"\n");
+    cr_assert_str_eq(config_text(config, "agent", "a", "command"), "sh -c \"a; b;c\" \"x\"");
+    refuse("[agent a]\ncommand = sh -c \"a ; b\"\n", ":2: a ; behind a space begins a comment, also within quotes");
+    refuse("[agent a]\ncommand = sh -c \"a\t; b\"\n", ":2: a ; behind a space begins a comment, also within quotes");
+}
+
 Test(config_file, names_the_first_wrong_line)
 {
     refuse("[worker]\nnonsense\nslotz = 7\n", ":2: neither [section] nor key = value");
@@ -224,4 +236,30 @@ Test(config_file, a_wrong_file_in_a_directory_is_named)
     cr_assert_eq(config_read_directory(config, child.directory, &error), STATUS_INVALID_ARGUMENT);
     cr_assert(strstr(error.message, "/10-a.conf:2: slots: ") != NULL, "%s", error.message);
     cr_assert_not(config_is_set(config, "worker", NULL, "slots"), "nothing behind it was read");
+}
+
+/* Whatever is in a file, it is taken or refused by its name; the sanitizers see to the rest. */
+Test(config_file, any_bytes_are_taken_or_refused)
+{
+    static const char whole[] =
+        "[worker]\nslots = 7 ; more\nbroker = ipc://x\n[agent one]\ntimeout = 5s\ncommand = \"a\"\n";
+    static const char letters[] = "[]=;: \t\n\r\"#a7\xC3\xBC";
+    const char *wanted = getenv("GANGER_SEED");
+    uint64_t seed = wanted != NULL ? strtoull(wanted, NULL, 10) : clock_boot_us();
+    struct random random = {.state = seed};
+    struct error error = {0};
+    char text[sizeof whole];
+
+    (void)fprintf(stderr, "GANGER_SEED=%llu\n", (unsigned long long)seed);
+    for (int i = 0; i < 2000; i++) {
+        memcpy(text, whole, sizeof whole);
+        for (uint64_t change = random_below(&random, 8) + 1; change > 0; change--)
+            text[random_below(&random, sizeof whole - 1)] = letters[random_below(&random, sizeof letters - 1)];
+        config_free(config);
+        config = config_new("ganger-worker", keys);
+        enum status status = read_text(text, &error);
+        cr_assert(status == STATUS_OK || status == STATUS_INVALID_ARGUMENT);
+        cr_assert(status == STATUS_OK || strncmp(error.message, child.directory, strlen(child.directory)) == 0, "%s",
+                  error.message);
+    }
 }
