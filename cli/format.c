@@ -12,7 +12,9 @@
 
 const char *format_duration(uint64_t duration_ms, char text[static FORMAT_SIZE])
 {
-    if (duration_ms < 10 * SECOND)
+    if (duration_ms < SECOND)
+        (void)snprintf(text, FORMAT_SIZE, "%" PRIu64 "ms", duration_ms);
+    else if (duration_ms < 10 * SECOND)
         (void)snprintf(text, FORMAT_SIZE, "%" PRIu64 ".%" PRIu64 "s", duration_ms / SECOND, duration_ms % SECOND / 100);
     else if (duration_ms < MINUTE)
         (void)snprintf(text, FORMAT_SIZE, "%" PRIu64 "s", duration_ms / SECOND);

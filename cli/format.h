@@ -5,7 +5,7 @@
 
 #define FORMAT_SIZE 32
 
-/* "0.3s", "42s", "4m12s", "3h05m", "2d04h" */
+/* "12ms", "4.2s", "42s", "4m12s", "3h05m", "2d04h" */
 const char *format_duration(uint64_t duration_ms, char text[static FORMAT_SIZE]);
 /* One unit: "12s", "4m", "3h", "2d" */
 const char *format_age(uint64_t age_ms, char text[static FORMAT_SIZE]);

@@ -44,7 +44,7 @@ static void add_eta(struct buffer *out, const struct progress *progress)
     uint64_t left_ms = (uint64_t)((double)progress->elapsed_ms / (double)ended * (double)(progress->total - ended));
     add(out, "   eta ");
     /* Whole seconds: tenths of a guess are noise. */
-    add(out, format_duration(left_ms < 10000 ? left_ms / 1000 * 1000 : left_ms, eta));
+    add(out, left_ms < 60000 ? format_age(left_ms, eta) : format_duration(left_ms, eta));
 }
 
 static char *counts_text(const struct progress *progress)

@@ -114,8 +114,10 @@ static void print_state(struct cli *cli, const Ganger__V1__Task *task, uint64_t 
     char *why = task_why(task);
     uint64_t took_ms = task_took_ms(task, now_ms);
 
-    printf("  %-10s %s%s%s, attempt %u of %u", "state", terminal_tone(&cli->output, task_tone(task)), task_state(task),
-           terminal_plain(&cli->output, task_tone(task)), task->attempts, task_attempts_most(task));
+    printf("  %-10s %s%s%s", "state", terminal_tone(&cli->output, task_tone(task)), task_state(task),
+           terminal_plain(&cli->output, task_tone(task)));
+    if (task->attempts > 0)
+        printf(", attempt %u of %u", task->attempts, task_attempts_most(task));
     if (task_has_ended(task) && took_ms > 0)
         printf(", took %s", format_duration(took_ms, took));
     else if (task->state == GANGER__V1__TASK_STATE__RUNNING)

@@ -107,14 +107,14 @@ static void print_spaces(FILE *stream, size_t count)
         (void)fputc(' ', stream);
 }
 
-static void print_cell(const struct table *table, size_t column, const struct cell *cell, size_t width)
+/* The last one of a row is not padded, so that no line ends in spaces. */
+static void print_cell(const struct table *table, size_t column, const struct cell *cell, size_t width, bool last)
 {
     const struct terminal *terminal = table->terminal;
     const char *ellipsis = terminal->unicode ? "…" : "...";
     bool cut = cell->width > width;
     size_t shown = cut ? width - text_width(ellipsis) : cell->width;
     size_t bytes = cut ? text_fitting(cell->text, shown) : strlen(cell->text);
-    bool last = column + 1 == table->column_count;
 
     if (table->columns[column].right)
         print_spaces(terminal->stream, width - (cut ? width : cell->width));
@@ -128,8 +128,12 @@ static void print_cell(const struct table *table, size_t column, const struct ce
 
 static void print_row(const struct table *table, const struct cell *cells, const size_t *widths)
 {
-    for (size_t i = 0; i < table->column_count; i++)
-        print_cell(table, i, &cells[i], widths[i]);
+    size_t count = table->column_count;
+
+    while (count > 1 && cells[count - 1].text[0] == '\0')
+        count--;
+    for (size_t i = 0; i < count; i++)
+        print_cell(table, i, &cells[i], widths[i], i + 1 == count);
     (void)fputc('\n', table->terminal->stream);
 }
 
@@ -139,7 +143,7 @@ static void print_head(struct table *table, const size_t *widths)
         CLEANUP(free)
         char *title = duplicate_text(table->columns[i].title);
         struct cell cell = {.text = title, .width = text_width(title), .tone = TONE_STRONG};
-        print_cell(table, i, &cell, widths[i]);
+        print_cell(table, i, &cell, widths[i], i + 1 == table->column_count);
     }
     (void)fputc('\n', table->terminal->stream);
     table->head_printed = true;

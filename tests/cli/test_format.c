@@ -13,8 +13,9 @@ static void expect_duration(uint64_t duration_ms, const char *expected)
 
 Test(format, a_duration_has_tenths_below_ten_seconds_and_two_units_above_a_minute)
 {
-    expect_duration(0, "0.0s");
-    expect_duration(349, "0.3s");
+    expect_duration(0, "0ms");
+    expect_duration(999, "999ms");
+    expect_duration(1000, "1.0s");
     expect_duration(9999, "9.9s");
     expect_duration(10000, "10s");
     expect_duration(59999, "59s");
