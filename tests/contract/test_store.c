@@ -146,6 +146,11 @@ ContractTest(store, a_write_may_be_handed_what_a_read_lent)
     cr_assert_eq(store_get(txn, TABLE_ONE, bytes_of_text("b"), &value), STATUS_OK);
     store_put(txn, TABLE_ONE, bytes_of_text("a"), value);
     cr_assert_str_eq(get_text(txn, TABLE_ONE, "a"), "the value");
+    /* A value of another size moves what lies behind it in its page, as what was lent here does. */
+    put_text(txn, TABLE_ONE, "d", "a value from behind");
+    cr_assert_eq(store_get(txn, TABLE_ONE, bytes_of_text("d"), &value), STATUS_OK);
+    store_put(txn, TABLE_ONE, bytes_of_text("b"), value);
+    cr_assert_str_eq(get_text(txn, TABLE_ONE, "b"), "a value from behind");
     cr_assert_eq(store_seek(txn, TABLE_ONE, bytes_of_text("c"), &key, &value), STATUS_OK);
     store_put(txn, TABLE_TWO, key, value);
     cr_assert_eq(store_seek(txn, TABLE_ONE, bytes_of_text("c"), &key, &value), STATUS_OK);
