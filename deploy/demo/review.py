@@ -20,7 +20,7 @@ import time
 
 from fleet import Fleet, FleetError
 
-FILES_MAX = 200
+FILES_MAX = 1000
 FILE_SIZE_MAX = 1024 * 1024
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
@@ -126,12 +126,17 @@ def result_of(task):
     return (text or "").strip().split("\n")[-1]
 
 
+def took(task):
+    """The last run, from its start to its end."""
+    return f"{(task['ended_ms'] - task['started_ms']) / 1000:.2f}s" if task["started_ms"] else "-"
+
+
 def print_table(tasks):
-    rows = [("TASK", "TYPE", "FILE", "STATE", "TRIES", "TIME", "OUTPUT", "RESULT")]
+    rows = [("TASK", "TYPE", "FILE", "STATE", "TRIES", "TOOK", "OUTPUT", "RESULT")]
     for task in tasks:
         mark = "" if task["as_it_should"] else "!"
         rows.append((task["task_id"], task["spec"]["agent_type"], task["file"], task["state"] + mark,
-                     str(task["attempts"]), f"{(task['ended_ms'] - task['submitted_ms']) / 1000:.2f}s",
+                     str(task["attempts"]), took(task),
                      f"{os.path.getsize(task['output'])} B", result_of(task)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
