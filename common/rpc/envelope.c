@@ -41,3 +41,23 @@ void message_pack(const ProtobufCMessage *message, struct buffer *buffer)
 
     buffer->size += protobuf_c_message_pack(message, at);
 }
+
+static void *without_const(const void *data)
+{
+    union {
+        const void *from;
+        void *to;
+    } pointer = {.from = data};
+
+    return pointer.to;
+}
+
+char *field_text(const char *text)
+{
+    return without_const(text);
+}
+
+ProtobufCBinaryData field_bytes(struct bytes bytes)
+{
+    return (ProtobufCBinaryData){.data = without_const(bytes.data), .len = bytes.size};
+}

@@ -33,5 +33,9 @@ enum status message_unpack(const ProtobufCMessageDescriptor *descriptor, struct 
 /* The number in the first field with this tag, of a message that cannot be unpacked; 0 when it cannot be read. */
 uint64_t message_find_number(struct bytes packed, uint32_t tag);
 
+/* protobuf-c has no const: borrowed things as fields of a message that is only packed. */
+char *field_text(const char *text);
+ProtobufCBinaryData field_bytes(struct bytes bytes);
+
 /* Packs onto the end of buffer. */
 void message_pack(const ProtobufCMessage *message, struct buffer *buffer);

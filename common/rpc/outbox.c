@@ -84,25 +84,9 @@ void rpc_server_discard(struct rpc_server *server, const struct error *error)
     }
 }
 
-static const uint8_t *span_data(const struct outbox *outbox, struct span span)
+static struct bytes span_bytes(const struct outbox *outbox, struct span span)
 {
-    return span.size > 0 ? outbox->bytes.data + span.offset : NULL;
-}
-
-/* protobuf-c has no const; packing does not write. */
-static void *without_const(const void *data)
-{
-    union {
-        const void *from;
-        void *to;
-    } pointer = {.from = data};
-
-    return pointer.to;
-}
-
-static ProtobufCBinaryData binary(const struct outbox *outbox, struct span span)
-{
-    return (ProtobufCBinaryData){.data = without_const(span_data(outbox, span)), .len = span.size};
+    return bytes_slice(buffer_view(&outbox->bytes), span.offset, span.size);
 }
 
 static Ganger__V1__Envelope envelope_of(const struct outbox *outbox, const struct answer *answer, uint64_t revision)
@@ -113,11 +97,11 @@ static Ganger__V1__Envelope envelope_of(const struct outbox *outbox, const struc
     envelope.call_id = answer->call_id;
     envelope.status = (uint32_t)answer->status;
     if (answer->reason != NULL)
-        envelope.reason = without_const(answer->reason);
+        envelope.reason = field_text(answer->reason);
     if (answer->message.size > 0)
-        envelope.message = without_const(span_data(outbox, answer->message));
-    envelope.detail = binary(outbox, answer->detail);
-    envelope.body = binary(outbox, answer->body);
+        envelope.message = field_text((const char *)span_bytes(outbox, answer->message).data);
+    envelope.detail = field_bytes(span_bytes(outbox, answer->detail));
+    envelope.body = field_bytes(span_bytes(outbox, answer->body));
     envelope.revision = revision;
     return envelope;
 }

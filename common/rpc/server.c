@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 4096
-#define DESCRIPTORS_KEPT 384 /* for refused connections, the store, and whatever else is open */
+#define DESCRIPTORS_KEPT 384U /* for refused connections, the store, and whatever else is open */
 #define CALLS_MAX 65536
 #define CALLS_PER_PEER_MAX 4096
 
@@ -66,7 +66,7 @@ static enum status bind_failed(const char *endpoint, struct error *error)
 static enum status bind_path(struct rpc_server *server, const char *endpoint, uint32_t mode, struct error *error)
 {
     TRY(endpoint_check_free(endpoint, error));
-    mode_t old_mask = umask(0777 & ~(mode_t)mode);
+    mode_t old_mask = umask(0777U & ~mode);
     int result = zmq_bind(server->socket.handle, endpoint);
     (void)umask(old_mask);
     if (result != 0)
@@ -125,7 +125,7 @@ static uint32_t connections_possible(uint32_t wanted)
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= (rlim_t)wanted + DESCRIPTORS_KEPT)
         return wanted;
-    return limit.rlim_cur > DESCRIPTORS_KEPT * 2 ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_KEPT) : DESCRIPTORS_KEPT;
+    return limit.rlim_cur / 2 > DESCRIPTORS_KEPT ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_KEPT) : DESCRIPTORS_KEPT;
 }
 
 static uint32_t number_or(uint32_t number, uint32_t fallback)

@@ -1,5 +1,6 @@
 #include "client/ganger.h"
 #include "common/base/clock.h"
+#include "common/rpc/envelope.h"
 #include "tests/client/stub.h"
 
 #include <criterion/criterion.h>
@@ -95,7 +96,7 @@ Test(client, the_detail_of_a_refusal_can_be_read_until_the_next_call)
     Ganger__V1__GetTaskRequest get = GANGER__V1__GET_TASK_REQUEST__INIT;
     size_t size = 0;
 
-    put.key = (char *)(uintptr_t) "global/goal";
+    put.key = field_text("global/goal");
     cr_expect_eq(ganger_put_entry(broker, &put, 10000, NULL, &error), GANGER_ABORTED);
     const uint8_t *detail = ganger_last_detail(broker, &size);
     cr_assert_not_null(detail);
@@ -205,12 +206,12 @@ Test(client, a_method_or_request_that_is_not_the_services_is_refused)
 
 struct seen {
     size_t replies;
-    bool end;
-    bool good;
     uint64_t last;
     uint64_t revision;
-    char reason[48];
     enum ganger_status nested; /* of a call that waits, made in the handler */
+    bool end;
+    bool good;
+    char reason[48];
 };
 
 static void see(const struct ganger_reply *reply, void *data)

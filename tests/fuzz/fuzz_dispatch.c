@@ -199,7 +199,7 @@ static void good_frame(unsigned *seed, struct buffer *input)
     random_message(seed, &ganger__test__words__descriptor, &body);
     envelope.kind = (Ganger__V1__Kind)(1 + rand_r(seed) % 3);
     envelope.call_id = 1 + (uint64_t)rand_r(seed) % 8;
-    envelope.method = (char *)(uintptr_t)paths[(size_t)rand_r(seed) % (sizeof paths / sizeof paths[0])];
+    envelope.method = field_text(paths[(size_t)rand_r(seed) % (sizeof paths / sizeof paths[0])]);
     envelope.timeout_ms = (uint32_t)(rand_r(seed) % 200);
     envelope.credit_bytes = (uint32_t)(rand_r(seed) % 50);
     envelope.body = (ProtobufCBinaryData){.data = body.data, .len = body.size};

@@ -194,7 +194,7 @@ struct rpc_client_call *say(struct rpc_client *client, const char *method, const
     struct rpc_request request = {
         .service = &ganger__test__echo__descriptor, .method = method, .message = &words.base, .timeout_ms = timeout_ms};
 
-    words.text = (char *)(uintptr_t)text;
+    words.text = field_text(text);
     return rpc_client_call(client, &request, result_take, result);
 }
 
@@ -214,6 +214,6 @@ void answer(struct rpc_call *call, const char *text)
     Ganger__Test__Words words = GANGER__TEST__WORDS__INIT;
 
     forget(call);
-    words.text = (char *)(uintptr_t)text;
+    words.text = field_text(text);
     rpc_call_reply(call, &words.base);
 }

@@ -1,6 +1,7 @@
 #include "tests/rpc/raw.h"
 
 #include "common/base/check.h"
+#include "common/rpc/envelope.h"
 
 #include <zmq.h>
 
@@ -53,8 +54,8 @@ void raw_request(struct raw *raw, uint64_t call_id, const char *method, struct b
 
     envelope.kind = GANGER__V1__KIND__REQUEST;
     envelope.call_id = call_id;
-    envelope.method = (char *)(uintptr_t)method;
-    envelope.body = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)body.data, .len = body.size};
+    envelope.method = field_text(method);
+    envelope.body = field_bytes(body);
     raw_send_envelope(raw, &envelope);
 }
 

@@ -195,7 +195,7 @@ Test(calls, a_client_that_vanishes_ends_its_kept_calls)
 
     say(other, "Park", "", 10000, &result);
     cr_assert(TURN_UNTIL(&fixture, other, fixture.parked_count == 1));
-    other = rpc_client_free(other);
+    (void)rpc_client_free(other);
     cr_assert(TURN_UNTIL(&fixture, NULL, fixture.ended == 1));
     cr_expect_eq(rpc_server_stats(fixture.server).open_calls, 0);
     cr_expect_eq(fixture.parked_count, 0);
@@ -210,7 +210,7 @@ Test(calls, an_answer_to_a_client_that_vanished_is_known_to_be_lost)
     fixture.watch_loss = true;
     say(other, "Say", "", 10000, &result);
     cr_assert(TURN_UNTIL(&fixture, other, fixture.delivered == 1));
-    other = rpc_client_free(other);
+    (void)rpc_client_free(other);
     cr_assert(TURN_UNTIL(&fixture, NULL, rpc_server_stats(fixture.server).connections <= 1));
     rpc_server_flush(fixture.server, 1);
     cr_expect_eq(fixture.lost, 1);

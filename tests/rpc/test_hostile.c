@@ -221,7 +221,7 @@ static size_t make_frame(unsigned *seed, uint8_t *frame)
         body[i] = (uint8_t)rand_r(seed);
     envelope.kind = (Ganger__V1__Kind)(rand_r(seed) % 6);
     envelope.call_id = (uint64_t)rand_r(seed) % 100;
-    envelope.method = (char *)(uintptr_t)methods[rand_r(seed) % 5];
+    envelope.method = field_text(methods[rand_r(seed) % 5]);
     envelope.timeout_ms = (uint32_t)rand_r(seed) % 2 * 10;
     envelope.credit_bytes = (uint32_t)rand_r(seed);
     metadata.key = "traceparent";

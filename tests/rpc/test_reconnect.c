@@ -106,7 +106,9 @@ Test(reconnect, calls_made_while_there_is_no_server_wait_for_it)
     struct result unary = {0};
     struct result stream = {0};
 
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, rpc_client_connected(fixture.client)));
     fixture_stop_server(&fixture);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, !rpc_client_connected(fixture.client)));
     say(fixture.client, "Say", "patient", 20000, &unary);
     count(fixture.client, 4096, &stream);
     for (int i = 0; i < 10; i++)
@@ -132,7 +134,7 @@ Test(reconnect, without_a_server_the_deadline_names_the_endpoint_and_the_cause)
     cr_expect_str_eq(result.reason, "NO_DAEMON");
     cr_expect_not_null(strstr(result.message, fixture.endpoint));
     cr_expect_not_null(strstr(result.message, "the socket does not exist"));
-    client = rpc_client_free(client);
+    (void)rpc_client_free(client);
 }
 
 Test(reconnect, a_call_that_was_sent_and_then_lost_its_server_says_that_its_outcome_is_not_known)
