@@ -55,6 +55,8 @@ static bool strikes(enum fault_call call)
     return true;
 }
 
+/* The C library's own names for these parameters are reserved. */
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 int fdatasync(int fd)
 {
     return strikes(FAULT_SYNC_DATA) ? -1 : (int)syscall(SYS_fdatasync, fd);
@@ -95,3 +97,4 @@ int fstatvfs(int fd, struct statvfs *ret_disk)
                          .f_bavail = disk_left != UINT64_MAX ? disk_left / (uint64_t)disk.f_frsize : disk.f_bavail};
     return 0;
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -179,11 +179,11 @@ Test(config_file, takes_section_names_up_to_49_letters)
 
 Test(config_file, takes_files_up_to_a_mebibyte)
 {
-    static char text[1024 * 1024 + 2];
+    static char text[1048576 + 2];
 
-    memset(text, '\n', 1024 * 1024);
+    memset(text, '\n', sizeof text - 2);
     accept(text);
-    text[1024 * 1024] = '\n';
+    text[sizeof text - 2] = '\n';
     refuse(text, ": larger than 1048576 bytes");
 }
 
