@@ -25,7 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
 
 static void wait_seconds(double seconds)
 {
@@ -57,18 +60,18 @@ static void make_daemon(void)
 
 static int do_exit(char **arguments)
 {
-    return atoi(arguments[0]);
+    return number(arguments[0]);
 }
 
 static int do_raise(char **arguments)
 {
-    (void)raise(atoi(arguments[0]));
+    (void)raise(number(arguments[0]));
     return 1;
 }
 
 static int do_sleep(char **arguments)
 {
-    wait_seconds(atof(arguments[0]));
+    wait_seconds(strtod(arguments[0], NULL));
     return 0;
 }
 
@@ -81,7 +84,7 @@ static int do_ignore_term(char **arguments)
 
 static int do_strays(char **arguments)
 {
-    for (int i = atoi(arguments[0]); i > 0; i--)
+    for (int i = number(arguments[0]); i > 0; i--)
         make_daemon();
     (void)!write(STDOUT_FILENO, "ready\n", 6);
     return 0;
@@ -102,7 +105,7 @@ static atomic_int *shared_counter(void)
 
 static int do_bomb(char **arguments)
 {
-    int limit = atoi(arguments[0]);
+    int limit = number(arguments[0]);
     atomic_int *made = shared_counter();
 
     (void)signal(SIGTERM, SIG_IGN);
@@ -116,7 +119,7 @@ static int do_bomb(char **arguments)
 
 static int do_comet(char **arguments)
 {
-    int limit = atoi(arguments[0]);
+    int limit = number(arguments[0]);
 
     (void)!write(STDOUT_FILENO, "ready\n", 6);
     for (int i = 0; i < limit; i++)
@@ -149,7 +152,7 @@ static int do_grandchildren(char **arguments)
 static int do_flood(char **arguments)
 {
     static char line[4096];
-    long left = atol(arguments[0]);
+    long left = strtol(arguments[0], NULL, 10);
 
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
@@ -189,7 +192,8 @@ static int do_stdin(char **arguments)
 static int do_file(char **arguments)
 {
     (void)arguments;
-    return copy(open(getenv("GANGER_PAYLOAD"), O_RDONLY));
+    const char *path = getenv("GANGER_PAYLOAD");
+    return path != NULL ? copy(open(path, O_RDONLY)) : 1;
 }
 
 static int do_environment(char **arguments)
@@ -202,7 +206,10 @@ static int do_environment(char **arguments)
 
 static int do_result(char **arguments)
 {
-    FILE *file = fopen(getenv("GANGER_RESULT"), "w");
+    const char *path = getenv("GANGER_RESULT");
+    FILE *file = path != NULL ? fopen(path, "we") : NULL;
+    if (file == NULL)
+        return 1;
     (void)fputs(arguments[0], file);
     return fclose(file);
 }
@@ -219,7 +226,7 @@ static void add_line(const char *path, const char *word)
 static int do_interval(char **arguments)
 {
     add_line(arguments[0], "start");
-    wait_seconds(atof(arguments[1]));
+    wait_seconds(strtod(arguments[1], NULL));
     add_line(arguments[0], "end");
     return 0;
 }
@@ -229,7 +236,7 @@ static int do_once(char **arguments)
     if (access(arguments[0], F_OK) == 0)
         return 0;
     touch(arguments[0]);
-    return atoi(arguments[1]);
+    return number(arguments[1]);
 }
 
 static const struct deed {

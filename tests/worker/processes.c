@@ -73,6 +73,16 @@ void processes_end(const char *mark)
     (void)WAIT_UNTIL(for_marked(mark, SIGKILL) == 0, 5000);
 }
 
+pid_t child_of(pid_t parent)
+{
+    CLEANUP(free)
+    char *path = format_text("/proc/%d/task/%d/children", (int)parent, (int)parent);
+    CLEANUP(free)
+    char *text = read_whole(path, NULL);
+
+    return text != NULL ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
 char *read_whole(const char *path, size_t *ret_size)
 {
     CLEANUP(fd_close)

@@ -23,5 +23,7 @@ void pause_ms(unsigned milliseconds);
 size_t processes_with(const char *mark);
 /* Kills them, for tests that failed. */
 void processes_end(const char *mark);
+/* A child of that process; 0 when it has none. */
+pid_t child_of(pid_t parent);
 /* The whole file, with NUL behind it; NULL when there is none. */
 char *read_whole(const char *path, size_t *ret_size);

@@ -148,7 +148,8 @@ Test(result, is_the_file_before_the_output_and_both_are_bounded)
     cr_expect_eq(outcome_result((struct bytes){0}, output).size, TAIL_MAX_BYTES);
     cr_expect_eq(outcome_result(output, file).size, RESULT_MAX_BYTES);
     cr_expect_eq(outcome_result((struct bytes){0}, (struct bytes){0}).size, 0);
-    memcpy(big + RESULT_MAX_BYTES - 1, "\xC3\xA9", 2);
+    big[RESULT_MAX_BYTES - 1] = 0xC3;
+    big[RESULT_MAX_BYTES] = 0xA9;
     cr_expect_eq(outcome_result(output, file).size, RESULT_MAX_BYTES - 1, "no half character at the cut");
 }
 

@@ -27,15 +27,15 @@ enum intent {
 
 struct ending {
     enum intent intent;
-    const char *reason;    /* of the intent; NULL = none */
-    bool refused;          /* it was never started: reason says why, delay_ms when to try again */
-    bool refused_for_good; /* and no further attempt would help */
-    uint32_t delay_ms;
-    bool started;           /* there was a main process */
+    uint32_t delay_ms;      /* of one that was refused: before it may be claimed again */
+    const char *reason;     /* of the intent or the refusal; NULL = none */
+    const char *last_words; /* the last line on stderr; "" = none */
     int exit_status;        /* -1 = none */
     int signal;             /* 0 = none */
+    bool refused;           /* it was never started */
+    bool refused_for_good;  /* and no further attempt would help */
+    bool started;           /* there was a main process */
     bool shim_lost;         /* its shim died, so its exit status is not known */
-    const char *last_words; /* the last line on stderr; "" = none */
 };
 
 enum decision_kind { DECISION_COMPLETE, DECISION_FAIL, DECISION_RELEASE, DECISION_SILENT };
