@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -84,9 +85,14 @@ static void add_words(const struct child *child, char **words, size_t count, con
 
 static _Noreturn void become_daemon(const struct child *child, int output, char **arguments, char **environment)
 {
+    struct rlimit limit;
     sigset_t none;
 
     CHECK(sigemptyset(&none) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0);
+    /* It begins with few descriptors, to be seen to raise the limit. */
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 64;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK(dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0);
     CHECK(chdir(child->directory) == 0);
     (void)execve(DAEMON_UNDER_TEST, arguments, environment);
