@@ -387,7 +387,10 @@ static void die(struct agent *agent, struct held *held)
 /* The whole process, with all its agents. */
 static void kill_process(struct agent *agent, struct held *held)
 {
+    struct event event = caller_operation(&agent->caller, CALL_DEATH, 0, 0);
+
     (void)held;
+    caller_write(&agent->caller, &event, EVENT_INVOKE, NULL);
     atomic_fetch_add(&agent->caller.fleet->shared->process_deaths, 1);
     (void)kill(getpid(), SIGKILL);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define RUNS_PER_TASK_MAX 4096
+#define ACTOR_THREAD_BITS 16
 
 /* One claim of the task under judgement, as far as its holder knew. */
 struct run {
@@ -30,6 +31,7 @@ struct story {
     size_t count;
     struct run runs[RUNS_PER_TASK_MAX];
     size_t run_count;
+    const struct history *deaths; /* of processes */
     struct verdict *verdict;
 };
 
@@ -155,6 +157,19 @@ static void add_claim(struct story *story, const struct event *event)
     }
 }
 
+/* A holder whose process is dead holds nothing, whatever the lease says. */
+static void end_with_process(const struct story *story, struct run *run)
+{
+    for (size_t i = 0; i < story->deaths->count; i++) {
+        const struct event *death = &story->deaths->events[i];
+
+        if (death->actor >> ACTOR_THREAD_BITS == run->actor >> ACTOR_THREAD_BITS && death->time_us < run->given_up_us) {
+            run->given_up_us = death->time_us;
+            run->given_up_operation = 0;
+        }
+    }
+}
+
 /* First pass: which runs there were, how long each was certainly alive, and when its holder gave it up. */
 static void collect_runs(struct story *story)
 {
@@ -180,6 +195,8 @@ static void collect_runs(struct story *story)
         run->completion_tried = run->completion_tried || event->call == CALL_COMPLETE;
         run->completed = run->completed || (event->call == CALL_COMPLETE && event->kind == EVENT_OK);
     }
+    for (size_t i = 0; i < story->run_count; i++)
+        end_with_process(story, &story->runs[i]);
     story->verdict->runs += story->run_count;
 }
 
@@ -345,8 +362,14 @@ static void judge_existence(struct story *story, uint64_t task)
 static void judge_tasks(struct history *history, struct verdict *verdict)
 {
     struct story *story = allocate_zero(1, sizeof(*story));
+    struct history *deaths = allocate_zero(1, sizeof(*deaths));
     size_t end = 0;
 
+    for (size_t i = 0; i < history->count; i++) {
+        if (history->events[i].call == CALL_DEATH)
+            history_add(deaths, &history->events[i]);
+    }
+    story->deaths = deaths;
     qsort(history->events, history->count, sizeof(*history->events), by_task_and_time);
     for (size_t begin = 0; begin < history->count; begin = end) {
         uint64_t task = history->events[begin].task;
@@ -365,6 +388,7 @@ static void judge_tasks(struct history *history, struct verdict *verdict)
         judge_end(story);
         judge_existence(story, task);
     }
+    (void)history_free(deaths);
     free(story);
 }
 

@@ -20,7 +20,7 @@ static const char *const kind_names[EVENT_KINDS] = {
 static const char *const call_names[EVENT_CALLS] = {
     [CALL_SUBMIT] = "submit",     [CALL_CLAIM] = "claim", [CALL_START] = "start",     [CALL_HEARTBEAT] = "heartbeat",
     [CALL_COMPLETE] = "complete", [CALL_FAIL] = "fail",   [CALL_RELEASE] = "release", [CALL_REGISTER] = "register",
-    [CALL_RETRY] = "retry",       [CALL_STATE] = "state",
+    [CALL_RETRY] = "retry",       [CALL_STATE] = "state", [CALL_DEATH] = "death",
 };
 
 const char *event_call_name(enum event_call call)

@@ -31,13 +31,14 @@ enum event_call {
     CALL_RETRY,    /* the operator's */
     CALL_STATE,    /* OK: a task as the broker lists it at the end: value = number of the work, reason = state. round 0
                       is before the last restart, 1 after it */
+    CALL_DEATH,    /* INVOKE: the actor's whole process is about to kill itself */
     EVENT_CALLS
 };
 
 struct event {
     uint64_t time_us;
     uint64_t invoked_us; /* of a reply: when its operation was sent first, so the earliest time it can have happened */
-    uint64_t actor;      /* process, generation and thread */
+    uint64_t actor;      /* process, generation and thread (the lowest 16 bits) */
     uint64_t operation;  /* of the actor; the same in repeats */
     uint32_t round;      /* 0, and one more for each repeat */
     enum event_kind kind;

@@ -160,6 +160,15 @@ Test(checker, sees_two_live_holders_where_a_heartbeat_renewed_the_lease)
                 VIOLATION_TWO_HOLDERS);
 }
 
+Test(checker, accepts_a_second_holder_after_the_first_ones_process_died)
+{
+    expect_none("300 0 10001 9 0 invoke death 0 0 0 -\n" SUBMIT "200 190 10002 1 0 ok claim 7 10 1 -\n"
+                "500 450 d 1 0 ok claim 7 11 1 -\n" COMPLETE_AGAIN STATES_AGAIN);
+    expect_only("300 0 20001 9 0 invoke death 0 0 0 -\n" SUBMIT "200 190 10002 1 0 ok claim 7 10 1 -\n"
+                "500 450 d 1 0 ok claim 7 11 1 -\n" COMPLETE_AGAIN STATES_AGAIN,
+                VIOLATION_TWO_HOLDERS);
+}
+
 Test(checker, sees_one_fence_for_two_claims)
 {
     expect_only(SUBMIT CLAIM "210 190 d 1 0 ok claim 7 10 1 -\n" COMPLETE STATES, VIOLATION_FENCE_TWICE);
