@@ -8,13 +8,13 @@
 
 #define BATCH_MOST_TASKS 1000
 /* The frame takes 1 MiB and 64 KiB; the envelope around the tasks needs little. */
-#define BATCH_MOST_BYTES (1024 * 1024)
+#define BATCH_MOST_BYTES ((size_t)1024 * 1024)
 #define REFUSALS_SHOWN 5
 
 void batch_init(struct batch *batch, struct cli *cli, struct ganger *broker)
 {
     *batch = (struct batch){.cli = cli, .broker = broker};
-    batch->specs = allocate_zero(BATCH_MOST_TASKS, sizeof(batch->specs[0]));
+    batch->specs = allocate_zero(BATCH_MOST_TASKS, sizeof(Ganger__V1__TaskSpec *));
 }
 
 static void forget_specs(struct batch *batch)

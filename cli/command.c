@@ -20,6 +20,7 @@ void arguments_done(struct arguments *arguments)
 struct reading {
     struct cli *cli;
     const struct command *command; /* NULL: only globals, up to the first word that is none */
+    const struct command *group;   /* then: whose member that word names; NULL at the top */
     void *choices;
     struct arguments *arguments;
     int stopped_at;               /* that word's index; 0 = there is none */
@@ -55,7 +56,8 @@ static error_t take(int key, char *value, struct argp_state *state)
     if (key == ARGP_KEY_ERROR)
         reading->failed_at = state->next;
     if (options_is_global(key))
-        reading->exit_status = options_take(reading->cli, reading->command, key, value);
+        reading->exit_status =
+            options_take(reading->cli, reading->command != NULL ? reading->command : reading->group, key, value);
     else if (options_holds(reading->command, key))
         reading->exit_status = reading->command->take_option(key, value, reading->choices);
     else
@@ -137,7 +139,7 @@ enum exit_status command_unknown(const struct command *group, const char *word)
 
 enum exit_status command_dispatch(struct cli *cli, const struct command *group, int count, char **words)
 {
-    struct reading reading = {.cli = cli};
+    struct reading reading = {.cli = cli, .group = group};
 
     TRY_DONE(read_words(&reading, count, words));
     if (reading.stopped_at == 0) {

@@ -4,7 +4,7 @@
 #include "cli/command.h"
 
 #define ENTRY_KEY_MOST_BYTES 255
-#define ENTRY_VALUE_MOST_BYTES (1024 * 1024)
+#define ENTRY_VALUE_MOST_BYTES ((size_t)1024 * 1024)
 
 /* A refusal of a call about a key: EXIT_NOT_FOUND in its own words, a conflict with the present version. */
 enum exit_status context_refused(struct cli *cli, const struct ganger_error *error, const char *verb, const char *key);

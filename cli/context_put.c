@@ -78,7 +78,7 @@ static enum exit_status read_value(const struct choices *choices, const struct a
         return input_read(path, "an entry", ENTRY_VALUE_MOST_BYTES, value);
     if (strlen(argument) > ENTRY_VALUE_MOST_BYTES) {
         CLEANUP(free)
-        char *why = format_text("an entry has at most %d bytes", ENTRY_VALUE_MOST_BYTES);
+        char *why = format_text("an entry has at most %zu bytes", ENTRY_VALUE_MOST_BYTES);
         return problem(EXIT_USAGE, why, NULL, "context put: the value is too large");
     }
     buffer_add(value, argument, strlen(argument));

@@ -108,7 +108,7 @@ static void on_output(const struct ganger_reply *reply, void *data)
 
     if (reply->response != NULL) {
         const Ganger__V1__StreamChunk *chunk = (const Ganger__V1__StreamChunk *)(const void *)reply->response;
-        logs_show(follow->logs, stream, follow->fence, (struct bytes){chunk->data.data, chunk->data.len});
+        logs_show(follow->logs, stream, follow->fence, chunk->data);
         (void)fflush(stream->output->stream);
         follow->heard_ms = clock_boot_ms();
     }

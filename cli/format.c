@@ -47,13 +47,13 @@ const char *format_size(uint64_t size_bytes, char text[static FORMAT_SIZE])
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     uint64_t tenths = 0;
-    size_t unit = 0;
+    unsigned unit = 0;
 
     if (size_bytes < 1024) {
         (void)snprintf(text, FORMAT_SIZE, "%" PRIu64 " B", size_bytes);
         return text;
     }
-    for (uint64_t rest = size_bytes; rest >= 1024 * 1024; rest /= 1024)
+    for (uint64_t rest = size_bytes; rest >= UINT64_C(1024) * 1024; rest /= 1024)
         unit++;
     tenths = (size_bytes >> (10 * unit)) * 10 / 1024;
     if (tenths < 1000)

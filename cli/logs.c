@@ -94,16 +94,14 @@ Ganger__V1__StreamName logs_stream_name(const Ganger__V1__Task *task, const stru
     name.namespace_ = task->spec->namespace_;
     name.task_id = task->task_id;
     name.fence = fence;
-    /* The message only borrows it; protobuf-c has no const. */
-    name.name = (char *)(uintptr_t)stream->name;
+    name.name = stream->name;
     return name;
 }
 
-static void show_json(struct logs *logs, const struct logs_stream *stream, uint64_t fence, struct bytes data)
+static void show_json(struct logs *logs, const struct logs_stream *stream, uint64_t fence, ProtobufCBinaryData data)
 {
     Ganger__V1__StreamChunk chunk = GANGER__V1__STREAM_CHUNK__INIT;
-    /* Cast for the same reason as above. */
-    chunk.data = (ProtobufCBinaryData){.len = data.size, .data = (uint8_t *)(uintptr_t)data.data};
+    chunk.data = data;
     chunk.offset = stream->offset;
     json_t *json = json_of_message(&chunk.base);
     json_t *named = json_pack("{s:s, s:I}", "stream", stream->name, "fence", (json_int_t)fence);
@@ -114,13 +112,13 @@ static void show_json(struct logs *logs, const struct logs_stream *stream, uint6
     json_decref(json);
 }
 
-void logs_show(struct logs *logs, struct logs_stream *stream, uint64_t fence, struct bytes data)
+void logs_show(struct logs *logs, struct logs_stream *stream, uint64_t fence, ProtobufCBinaryData data)
 {
     if (logs->cli->json)
         show_json(logs, stream, fence, data);
     else
-        content_piece(stream->output, &stream->filter, data);
-    stream->offset += data.size;
+        content_piece(stream->output, &stream->filter, (struct bytes){data.data, data.len});
+    stream->offset += data.len;
 }
 
 /* The whole of one stream as it is now. */
@@ -142,7 +140,7 @@ static enum exit_status read_stream(struct logs *logs, const Ganger__V1__Task *t
             return daemon_refused(logs->cli, GANGER_CONTEXT, &error, "cannot read the output");
         size = response->data.len;
         if (size > 0)
-            logs_show(logs, stream, fence, (struct bytes){response->data.data, size});
+            logs_show(logs, stream, fence, response->data);
     } while (size > 0 && ferror(stdout) == 0);
     if (!logs->cli->json)
         content_end(stream->output, &stream->filter);

@@ -8,7 +8,7 @@
 
 /* One stream of a run and where it is shown. */
 struct logs_stream {
-    const char *name;
+    char *name;
     const struct terminal *output; /* borrowed */
     struct text_filter filter;
     uint64_t offset; /* up to which it has been shown */
@@ -29,7 +29,7 @@ enum exit_status logs_get_task(struct logs *logs, Ganger__V1__GetTaskResponse **
 /* The name under which the store has a stream of this task. Its texts are borrowed. */
 Ganger__V1__StreamName logs_stream_name(const Ganger__V1__Task *task, const struct logs_stream *stream, uint64_t fence);
 /* Shows bytes that begin at the stream's offset. */
-void logs_show(struct logs *logs, struct logs_stream *stream, uint64_t fence, struct bytes data);
+void logs_show(struct logs *logs, struct logs_stream *stream, uint64_t fence, ProtobufCBinaryData data);
 
 /* Shows this run and those after it until the task has ended. */
 enum exit_status logs_follow(struct logs *logs, const Ganger__V1__Task *task);

@@ -10,12 +10,12 @@
 
 static void take_page(struct streams *streams, Ganger__V1__ListStreamsResponse *page)
 {
-    streams->pages = reallocate(streams->pages, (streams->page_count + 1) * sizeof(streams->pages[0]));
+    streams->pages = reallocate(streams->pages, (streams->page_count + 1) * sizeof(Ganger__V1__ListStreamsResponse *));
     streams->pages[streams->page_count++] = page;
     if (page->n_streams == 0)
         return;
-    streams->items = reallocate(streams->items, (streams->count + page->n_streams) * sizeof(streams->items[0]));
-    memcpy(streams->items + streams->count, page->streams, page->n_streams * sizeof(streams->items[0]));
+    streams->items = reallocate(streams->items, (streams->count + page->n_streams) * sizeof(Ganger__V1__StreamInfo *));
+    memcpy(streams->items + streams->count, page->streams, page->n_streams * sizeof(Ganger__V1__StreamInfo *));
     streams->count += page->n_streams;
 }
 

@@ -217,42 +217,37 @@ static enum exit_status add_task(struct batch *batch, struct choices *choices, s
     return batch_add(batch, &spec, payload, title);
 }
 
+static enum exit_status report_long_line(const struct batch *batch, uint64_t number)
+{
+    CLEANUP(free)
+    char *why = format_text("a payload has at most %d bytes; %zu tasks were submitted before it", PAYLOAD_MOST_BYTES,
+                            batch->accepted);
+
+    return problem(EXIT_USAGE, why, "put what is larger where the agent can read it, and pass its address",
+                   "line %llu is too long", (unsigned long long)number);
+}
+
 /* Sends as soon as the lines stop coming, so that a slow producer's tasks do not wait for the batch to fill. */
 static enum exit_status add_lines(struct batch *batch, struct choices *choices, struct line_reader *reader)
 {
-    for (;;) {
-        struct bytes line = {0};
-        switch (line_reader_next(reader, PAYLOAD_MOST_BYTES, batch->count > 0 ? LINGER_MS : -1, &line)) {
-        case LINE_READY:
-            if (line.size > 0)
-                TRY_DONE(add_task(batch, choices, line));
-            break;
-        case LINE_LATER:
-            TRY_DONE(batch_send(batch));
-            break;
-        case LINE_END:
-            return batch_send(batch);
-        case LINE_FAILED:
+    enum line_event event = LINE_LATER;
+    struct bytes line = {0};
+
+    while (event == LINE_LATER || event == LINE_READY) {
+        event = line_reader_next(reader, PAYLOAD_MOST_BYTES, batch->count > 0 ? LINGER_MS : -1, &line);
+        if (event == LINE_FAILED)
             return problem(EXIT_USAGE, strerror(errno), NULL, "cannot read the lines");
-        case LINE_TOO_LONG: {
+        if (event == LINE_READY && line.size > 0)
+            TRY_DONE(add_task(batch, choices, line));
+        if (event != LINE_READY)
             TRY_DONE(batch_send(batch));
-            CLEANUP(free)
-            char *why = format_text("a payload has at most %d bytes; %zu tasks were submitted before it",
-                                    PAYLOAD_MOST_BYTES, batch->accepted);
-            return problem(EXIT_USAGE, why, "put what is larger where the agent can read it, and pass its address",
-                           "line %llu is too long", (unsigned long long)reader->number);
-        }
-        }
     }
+    return event == LINE_END ? EXIT_DONE : report_long_line(batch, reader->number);
 }
 
-static enum exit_status add_each(struct batch *batch, struct choices *choices)
+static enum exit_status add_each(struct batch *batch, struct choices *choices, struct line_reader *reader)
 {
-    CLEANUP(line_reader_done)
-    struct line_reader reader = {.fd = -1};
-
-    TRY_DONE(input_open(choices->file != NULL ? choices->file : "-", &reader.fd));
-    TRY_DONE(add_lines(batch, choices, &reader));
+    TRY_DONE(add_lines(batch, choices, reader));
     if (batch->accepted == 0 && batch->refused == 0)
         problem_note("there was no line, so nothing was submitted");
     return EXIT_DONE;
@@ -314,6 +309,8 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     struct choices choices = {.spec = GANGER__V1__TASK_SPEC__INIT};
     CLEANUP(buffer_done)
     struct buffer payload = {0};
+    CLEANUP(line_reader_done)
+    struct line_reader lines = {.fd = -1};
     CLEANUP(batch_done)
     struct batch batch = {0};
     struct ganger *broker = NULL;
@@ -322,12 +319,14 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     if (choices.each && arguments.count > 0 && strcmp(arguments.values[0], "-") != 0)
         return problem(EXIT_USAGE, "with --each the payloads are the lines of stdin, or of --file", NULL,
                        "submit: \"%.80s\" is one argument too many", arguments.values[0]);
-    if (!choices.each)
+    if (choices.each)
+        TRY_DONE(input_open(choices.file != NULL ? choices.file : "-", &lines.fd));
+    else
         TRY_DONE(read_payload(&choices, &arguments, &payload));
     TRY_DONE(daemon_open(cli, GANGER_BROKER, &broker));
     batch_init(&batch, cli, broker);
     if (choices.each) {
-        TRY_DONE(add_each(&batch, &choices));
+        TRY_DONE(add_each(&batch, &choices, &lines));
     } else {
         TRY_DONE(add_task(&batch, &choices, buffer_view(&payload)));
         TRY_DONE(batch_send(&batch));

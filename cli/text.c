@@ -197,10 +197,14 @@ char *text_base64(struct bytes bytes)
         size_t left = bytes.size - i;
         uint32_t three = (uint32_t)bytes.data[i] << 16 | (left > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0) |
                          (left > 2 ? bytes.data[i + 2] : 0);
-        *at++ = alphabet[three >> 18];
-        *at++ = alphabet[three >> 12 & 63];
-        *at++ = left > 1 ? alphabet[three >> 6 & 63] : '=';
-        *at++ = left > 2 ? alphabet[three & 63] : '=';
+        for (unsigned digit = 0; digit < 4; digit++)
+            at[digit] = alphabet[three >> (18 - 6 * digit) & 63];
+        /* What stands for bytes that are not there. */
+        if (left < 3)
+            at[3] = '=';
+        if (left < 2)
+            at[2] = '=';
+        at += 4;
     }
     *at = '\0';
     return text;

@@ -206,7 +206,7 @@ enum exit_status value_label(const char *option, const char *text, struct labels
     label->key = duplicate_text(text);
     label->key[separator - text] = '\0';
     label->value = duplicate_text(separator + 1);
-    labels->items = reallocate(labels->items, (labels->count + 1) * sizeof(labels->items[0]));
+    labels->items = reallocate(labels->items, (labels->count + 1) * sizeof(Ganger__V1__Label *));
     labels->items[labels->count++] = label;
     return EXIT_DONE;
 }

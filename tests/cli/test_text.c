@@ -29,14 +29,14 @@ Test(text, on_one_line_every_control_character_is_visible)
                 "\\u009b31m");
 }
 
+/* Spelt in numbers, so that no reader of this file is fooled either. */
 Test(text, marks_that_turn_the_direction_of_reading_are_visible)
 {
-    expect_line("a\xe2\x80\xae"
-                "b",
-                "a\\u202eb");
-    expect_line("a\xe2\x81\xa6"
-                "b",
-                "a\\u2066b");
+    const char override[] = {'a', (char)0xe2, (char)0x80, (char)0xae, 'b', '\0'};
+    const char isolate[] = {'a', (char)0xe2, (char)0x81, (char)0xa6, 'b', '\0'};
+
+    expect_line(override, "a\\u202eb");
+    expect_line(isolate, "a\\u2066b");
     expect_line("\xef\xbb\xbf"
                 "bom",
                 "\\ufeffbom");
