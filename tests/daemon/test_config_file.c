@@ -32,7 +32,7 @@ static void free_config(void)
     child_done(&child);
 }
 
-TestSuite(config_file, .init = make_config, .fini = free_config);
+TestSuite(config_file, .init = make_config, .fini = free_config, .timeout = 30);
 
 static enum status read_text(const char *text, struct error *error)
 {
@@ -67,8 +67,8 @@ Test(config_file, is_read_with_its_comments_and_blanks)
            "; another\n"
            "\n"
            "[worker]   ; the own section\n"
-           "  slots=7\n"
            "broker : ipc://a;b  ; and a comment\r\n"
+           "  slots=7\n"
            "[agent claude]\n"
            "command = claude -p  --output json");
     cr_assert_eq(config_number(config, "worker", NULL, "slots"), 7);
