@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/* Some wait for a process of their own. */
+TestSuite(lmdb, .timeout = 60);
+
 static char *path_of(const char *name)
 {
     return format_text("%s/%s", test_directory(), name);
