@@ -5,13 +5,21 @@ _gangerctl_ask() {
     gangerctl --timeout 1s -q "$@" 2>/dev/null
 }
 
+# The words up to the cursor. Not COMP_WORDS: bash breaks those at the colons of endpoints and keys.
+_gangerctl_words() {
+    local line=${COMP_LINE:0:COMP_POINT}
+    read -ra typed <<<"$line"
+    [[ $line != *[[:space:]] ]] || typed+=("")
+}
+
 # The options that stand before the word and choose the daemons, so that the questions go to the same ones.
 _gangerctl_daemons() {
     local i
     daemons=()
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
-            --broker | --context) daemons+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+    for ((i = 1; i < ${#typed[@]} - 1; i++)); do
+        case ${typed[i]} in
+            --broker | --context) daemons+=("${typed[i]}" "${typed[i + 1]}") ;;
+            --broker=* | --context=*) daemons+=("${typed[i]}") ;;
         esac
     done
 }
@@ -20,8 +28,8 @@ _gangerctl_daemons() {
 _gangerctl_command() {
     local i word
     command=()
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        word=${COMP_WORDS[i]}
+    for ((i = 1; i < ${#typed[@]} - 1; i++)); do
+        word=${typed[i]}
         case $word in
             --broker | --context | --timeout) ((i++)) ;;
             -*) ;;
@@ -55,9 +63,11 @@ _gangerctl_arguments() {
 }
 
 _gangerctl() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
-    local -a daemons command
+    local -a typed daemons command
+    local current previous words
     COMPREPLY=()
+    _gangerctl_words
+    current=${typed[-1]} previous=${typed[-2]}
     _gangerctl_daemons
     _gangerctl_command
 
