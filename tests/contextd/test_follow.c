@@ -58,7 +58,7 @@ Test(follow, fifty_followers_get_every_byte_in_order_while_it_is_written)
     uint64_t seed = seed_from_environment();
     pthread_t thread;
 
-    cr_log_warn("GANGER_SEED=%" PRIu64, seed);
+    (void)fprintf(stderr, "GANGER_SEED=%" PRIu64 "\n", seed);
     daemon_fixture_init(&fixture, NULL);
     struct writer_job job = {
         .fixture = &fixture, .bytes = buffer_view(&bytes), .random = random_for(seed, 0), .append_max = 60000};

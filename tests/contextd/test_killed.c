@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define KILL_INTERVAL_MS 120
@@ -47,7 +48,7 @@ Test(killed, daemon_has_every_acknowledged_byte_once_and_in_order)
     struct random random = random_for(seed, 0);
     size_t length = 0;
 
-    cr_log_warn("GANGER_SEED=%" PRIu64, seed);
+    (void)fprintf(stderr, "GANGER_SEED=%" PRIu64 "\n", seed);
     daemon_fixture_init_killed(&fixture, KILL_INTERVAL_MS);
     CLEANUP(ganger_close)
     struct ganger *ganger = open_client(&fixture);
@@ -60,7 +61,7 @@ Test(killed, daemon_has_every_acknowledged_byte_once_and_in_order)
     daemon_fixture_spare(&fixture);
     assert_good(seal_stream(ganger, "stdout", length, &error), error);
     assert_stream_is(ganger, bytes_slice(buffer_view(&bytes), 0, length));
-    cr_log_warn("%zu bytes", length);
+    (void)fprintf(stderr, "%zu bytes\n", length);
 }
 
 /* A put without an expected version may be done twice; with one, the repeat meets its own write as a conflict. */
@@ -89,5 +90,5 @@ Test(killed, daemon_keeps_every_acknowledged_version)
         version++;
     }
     daemon_fixture_spare(&fixture);
-    cr_log_warn("%" PRIu64 " versions", version);
+    (void)fprintf(stderr, "%" PRIu64 " versions\n", version);
 }

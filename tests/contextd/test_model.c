@@ -298,7 +298,7 @@ static struct world *new_world(void)
     uint64_t seed = seed_from_environment();
 
     world->random = random_for(seed, 0);
-    cr_log_warn("GANGER_SEED=%" PRIu64, seed);
+    (void)fprintf(stderr, "GANGER_SEED=%" PRIu64 "\n", seed);
     return world;
 }
 
