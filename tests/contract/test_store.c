@@ -259,8 +259,8 @@ ContractTest(store, that_is_full_refuses_the_transaction_and_goes_on)
     cr_assert_str_eq(get_text(txn, TABLE_ONE, "a"), "1", "reads go on");
     store_abort(&txn);
     while (!store_usage(store).nearly_full) {
-        cr_assert_eq(fill(store, filled, 10), STATUS_OK, "there is room until it is nearly full");
-        filled += 10;
+        cr_assert_eq(fill(store, filled, 50), STATUS_OK, "there is room until it is nearly full");
+        filled += 50;
     }
     txn = must_begin(store, STORE_WRITE);
     for (uint32_t i = 0; i < filled; i++) {

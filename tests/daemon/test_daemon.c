@@ -113,11 +113,11 @@ Test(daemon, feeds_the_watchdog)
 Test(daemon, that_is_stuck_does_not_feed_the_watchdog)
 {
     static const char *const arguments[] = {"--set=test.turns=stuck", NULL};
-    static const char *const environment[] = {"WATCHDOG_USEC=1000000", NULL};
+    static const char *const environment[] = {"WATCHDOG_USEC=400000", NULL};
 
     child_start(&child, arguments, environment);
     cr_assert(child_hears(&child, "READY=1"));
-    cr_assert_not(child_hears_within(&child, "WATCHDOG=1", 2500));
+    cr_assert_not(child_hears_within(&child, "WATCHDOG=1", 1000));
     child_signal(&child, SIGKILL);
     cr_assert_eq(child_wait(&child), 128 + SIGKILL);
 }
