@@ -41,7 +41,11 @@ static void on_credit(struct rpc_call *call, void *data)
 
 static void on_lost(void *data)
 {
-    ((struct fixture *)data)->lost++;
+    struct fixture *fixture = data;
+
+    fixture->lost++;
+    if (fixture->answer_when_lost && fixture->parked_count > 0)
+        answer(fixture->parked[0], "instead");
 }
 
 static void say_back(Ganger__Test__Echo_Service *service, const Ganger__Test__Words *request,

@@ -19,11 +19,12 @@ struct fixture {
 
     struct rpc_call *parked[PARKED_MAX]; /* of Park and Count, in the order of their coming */
     size_t parked_count;
-    size_t ended;     /* on_end calls */
-    size_t credited;  /* on_credit calls */
-    size_t delivered; /* requests that reached a handler */
-    size_t lost;      /* if_lost calls */
-    bool watch_loss;  /* Say asks to be told of a lost answer */
+    size_t ended;          /* on_end calls */
+    size_t credited;       /* on_credit calls */
+    size_t delivered;      /* requests that reached a handler */
+    size_t lost;           /* if_lost calls */
+    bool watch_loss;       /* Say asks to be told of a lost answer */
+    bool answer_when_lost; /* and then the first parked call gets one */
 };
 
 /* Sets up a directory and a server; limits are taken from options, which may be NULL. */

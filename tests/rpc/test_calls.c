@@ -193,7 +193,7 @@ Test(calls, a_client_that_vanishes_ends_its_kept_calls)
     struct result result = {0};
     struct rpc_client *other = fixture_connect(&fixture);
 
-    say(other, "Park", "", 10000, &result);
+    say(other, "Park", "", 60000, &result); /* its deadline does not end it while the test waits */
     cr_assert(TURN_UNTIL(&fixture, other, fixture.parked_count == 1));
     (void)rpc_client_free(other);
     cr_assert(TURN_UNTIL(&fixture, NULL, fixture.ended == 1));

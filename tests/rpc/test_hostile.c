@@ -206,6 +206,23 @@ Test(hostile, a_peer_that_speaks_no_zmtp_is_closed)
     fd_close(fd);
 }
 
+/* libzmq 4.3.4 draws the first routing id of a ROUTER from rand() and does not seed it. */
+Test(hostile, routing_ids_do_not_come_from_a_seed_that_everybody_knows)
+{
+    int known[1000];
+    int number = 0;
+
+    srand(1);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        known[i] = rand();
+    srand(1);
+    fixture_stop_server(&fixture);
+    fixture_start_server(&fixture, NULL);
+    number = rand();
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        cr_assert_neq(number, known[i]);
+}
+
 /* A good request of any method, or a good frame of another kind. */
 static size_t make_frame(unsigned *seed, uint8_t *frame)
 {
