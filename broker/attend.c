@@ -1,5 +1,6 @@
 #include "broker/attend.h"
 
+#include "broker/convert.h"
 #include "common/base/check.h"
 
 #include <ganger/v1/agents.pb-c.h>
@@ -8,15 +9,12 @@
 
 static struct attendant *find(const struct attendance *attendance, const char *agent_id)
 {
-    struct attendant *found = NULL;
-
-    HASH_FIND_STR(attendance->by_agent, agent_id, found);
-    return found;
+    return index_find(&attendance->by_agent, agent_id, strlen(agent_id));
 }
 
 static void forget(struct attendant *attendant)
 {
-    HASH_DEL(attendant->attendance->by_agent, attendant);
+    index_remove(&attendant->attendance->by_agent, &attendant->node);
     free(attendant);
 }
 
@@ -51,7 +49,7 @@ enum status attend_add(struct attendance *attendance, struct rpc_call *call, con
     memcpy(attendant->agent_id, agent_id, size + 1);
     attendant->call = call;
     attendant->attendance = attendance;
-    HASH_ADD_STR(attendance->by_agent, agent_id, attendant);
+    index_add(&attendance->by_agent, &attendant->node, attendant->agent_id, size, attendant);
     rpc_call_keep(call, on_end, attendant);
     return STATUS_OK;
 }
@@ -81,6 +79,6 @@ void attend_push(const struct attendance *attendance, const struct push *push)
     command.verdict = GANGER__V1__VERDICT__STOP;
     command.task_id = push->run.task_id;
     command.fence = push->run.fence;
-    command.reason = (char *)(uintptr_t)push->reason;
+    command.reason = borrowed_text(push->reason);
     rpc_call_send(attendant->call, &command.base);
 }

@@ -3,21 +3,20 @@
 #pragma once
 
 #include "broker/core/effect.h"
+#include "broker/core/index.h"
 #include "broker/core/keys.h"
 #include "common/rpc/server.h"
-
-#include <uthash.h>
 
 struct attendant {
     char agent_id[AGENT_ID_MAX + 1];
     struct rpc_call *call;
     struct attendance *attendance;
-    UT_hash_handle hh;
+    struct index_node node;
 };
 
 /* The zero value is empty. */
 struct attendance {
-    struct attendant *by_agent;
+    struct index by_agent;
 };
 
 /* INVALID_ARGUMENT/BAD_FIELD. Keeps the call; ends the older stream of this agent. */

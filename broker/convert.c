@@ -2,12 +2,17 @@
 
 char *borrowed_text(const char *text)
 {
-    return (char *)(uintptr_t)text;
+    union {
+        const char *borrowed;
+        char *text;
+    } pointer = {.borrowed = text};
+
+    return pointer.text;
 }
 
 static ProtobufCBinaryData borrowed_bytes(struct bytes bytes)
 {
-    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)(uintptr_t)bytes.data};
+    return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)borrowed_text((const char *)bytes.data)};
 }
 
 struct bytes bytes_of_message(ProtobufCBinaryData data)

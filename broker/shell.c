@@ -152,9 +152,9 @@ static void tell_status(struct shell *shell)
         return;
     shell->status_due_ms = now_ms + STATUS_INTERVAL_MS;
     broker_counts(shell->broker, counts);
+    uint64_t running = counts[TASK_ASSIGNED] + counts[TASK_RUNNING];
     daemon_status("ready %llu, running %llu, scheduled %llu", (unsigned long long)counts[TASK_READY],
-                  (unsigned long long)(counts[TASK_ASSIGNED] + counts[TASK_RUNNING]),
-                  (unsigned long long)counts[TASK_SCHEDULED]);
+                  (unsigned long long)running, (unsigned long long)counts[TASK_SCHEDULED]);
 }
 
 static uint64_t committed(void *state)

@@ -13,7 +13,7 @@ uint64_t waiting_token(const struct rpc_call *call)
 static void forget(struct waiting *waiting, struct waiting_call *waiting_call)
 {
     deadlines_remove(&waiting->deadlines, &waiting_call->deadline);
-    HASH_DEL(waiting->by_token, waiting_call);
+    index_remove(&waiting->by_token, &waiting_call->node);
     free(waiting_call);
 }
 
@@ -35,16 +35,16 @@ void waiting_add(struct shell *shell, struct rpc_call *call, uint64_t until_ms)
     waiting_call->token = waiting_token(call);
     waiting_call->call = call;
     waiting_call->shell = shell;
-    HASH_ADD(hh, shell->waiting.by_token, token, sizeof waiting_call->token, waiting_call);
+    index_add(&shell->waiting.by_token, &waiting_call->node, &waiting_call->token, sizeof waiting_call->token,
+              waiting_call);
     deadlines_add(&shell->waiting.deadlines, &waiting_call->deadline, until_ms);
     rpc_call_keep(call, on_end, waiting_call);
 }
 
 struct rpc_call *waiting_take(struct waiting *waiting, uint64_t token)
 {
-    struct waiting_call *found = NULL;
+    struct waiting_call *found = index_find(&waiting->by_token, &token, sizeof token);
 
-    HASH_FIND(hh, waiting->by_token, &token, sizeof token, found);
     if (found == NULL)
         return NULL;
     struct rpc_call *call = found->call;
@@ -73,6 +73,6 @@ uint64_t waiting_deadline_ms(const struct waiting *waiting)
 
 void waiting_done(struct waiting *waiting)
 {
-    CHECK(waiting->by_token == NULL);
+    CHECK(index_count(&waiting->by_token) == 0);
     deadlines_done(&waiting->deadlines);
 }

@@ -1,10 +1,9 @@
 /* The calls whose claims are parked in the core, and until when they wait. The core knows a call by its token. */
 #pragma once
 
+#include "broker/core/index.h"
 #include "common/rpc/deadlines.h"
 #include "common/rpc/server.h"
-
-#include <uthash.h>
 
 struct shell;
 
@@ -13,12 +12,12 @@ struct waiting_call {
     struct rpc_call *call;
     struct shell *shell;
     struct deadline deadline;
-    UT_hash_handle hh;
+    struct index_node node;
 };
 
 /* The zero value is empty. */
 struct waiting {
-    struct waiting_call *by_token;
+    struct index by_token;
     struct deadlines deadlines;
 };
 

@@ -10,15 +10,12 @@
 struct watched_task {
     uint64_t task_id;
     struct watch_entry *entries;
-    UT_hash_handle hh;
+    struct index_node node;
 };
 
 static struct watched_task *find(const struct watches *watches, uint64_t task_id)
 {
-    struct watched_task *found = NULL;
-
-    HASH_FIND(hh, watches->by_task, &task_id, sizeof task_id, found);
-    return found;
+    return index_find(&watches->by_task, &task_id, sizeof task_id);
 }
 
 static void make_ready(struct watches *watches, struct watch *watch)
@@ -36,7 +33,7 @@ static void entry_add(struct watches *watches, struct watch_entry *entry)
     if (task == NULL) {
         task = allocate_zero(1, sizeof *task);
         task->task_id = entry->task_id;
-        HASH_ADD(hh, watches->by_task, task_id, sizeof task->task_id, task);
+        index_add(&watches->by_task, &task->node, &task->task_id, sizeof task->task_id, task);
     }
     DL_APPEND(task->entries, entry);
 }
@@ -48,7 +45,7 @@ static void entry_remove(struct watches *watches, struct watch_entry *entry)
     DL_DELETE(task->entries, entry);
     if (task->entries != NULL)
         return;
-    HASH_DEL(watches->by_task, task);
+    index_remove(&watches->by_task, &task->node);
     free(task);
 }
 

@@ -5,12 +5,12 @@
  * is sent once, as it is then. */
 #pragma once
 
+#include "broker/core/index.h"
 #include "common/rpc/deadlines.h"
 #include "common/rpc/server.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #define WATCHED_MAX 65536 /* entries of all watches together */
 #define WATCH_TASKS_MAX 1000
@@ -40,11 +40,9 @@ struct watch {
     struct watch *next_ready;
 };
 
-struct watched_task;
-
 /* The zero value is empty. */
 struct watches {
-    struct watched_task *by_task;
+    struct index by_task;
     struct watch *ready;
     struct deadlines deadlines;
     size_t entries;

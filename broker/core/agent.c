@@ -1,5 +1,6 @@
 #include "broker/core/agent.h"
 
+#include "broker/core/own.h"
 #include "common/base/check.h"
 
 #include <stdlib.h>
@@ -9,8 +10,8 @@
 static void agent_clear(struct agent *agent)
 {
     for (size_t i = 0; i < agent->profile_count; i++) {
-        free((void *)(uintptr_t)agent->profiles[i].agent_type);
-        free((void *)(uintptr_t)agent->profiles[i].problem);
+        free_text(agent->profiles[i].agent_type);
+        free_text(agent->profiles[i].problem);
     }
     free(agent->profiles);
     free(agent->host);
@@ -19,7 +20,7 @@ static void agent_clear(struct agent *agent)
 
 static void agent_free(struct agents *agents, struct agent *agent)
 {
-    HASH_DEL(agents->by_id, agent);
+    index_remove(&agents->by_id, &agent->node);
     DL_DELETE(agents->by_silence, agent);
     agent_clear(agent);
     free(agent);
@@ -33,10 +34,7 @@ void agents_done(struct agents *agents)
 
 struct agent *agents_find(const struct agents *agents, const char *agent_id)
 {
-    struct agent *found = NULL;
-
-    HASH_FIND_STR(agents->by_id, agent_id, found);
-    return found;
+    return index_find(&agents->by_id, agent_id, strlen(agent_id));
 }
 
 static void agent_describe(struct agent *agent, const struct command_register *registration)
@@ -62,12 +60,12 @@ void agents_put(struct agents *agents, const struct command_register *registrati
     if (agent != NULL) {
         agent_clear(agent);
     } else {
-        if (HASH_COUNT(agents->by_id) >= AGENTS_MAX)
+        if (index_count(&agents->by_id) >= AGENTS_MAX)
             agent_free(agents, agents->by_silence);
         agent = allocate_zero(1, sizeof *agent);
         CHECK(strlen(registration->agent_id) <= AGENT_ID_MAX);
         memcpy(agent->id, registration->agent_id, strlen(registration->agent_id) + 1);
-        HASH_ADD_STR(agents->by_id, id, agent);
+        index_add(&agents->by_id, &agent->node, agent->id, strlen(agent->id), agent);
         DL_APPEND(agents->by_silence, agent);
     }
     agent_describe(agent, registration);

@@ -4,11 +4,11 @@
 #pragma once
 
 #include "broker/core/command.h"
+#include "broker/core/index.h"
 #include "broker/core/keys.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #define AGENTS_MAX 4096
 #define AGENT_SILENT_MAX_MS (24ULL * 60 * 60 * 1000)
@@ -26,12 +26,12 @@ struct agent {
     uint64_t heard_ms; /* store time */
     struct agent *next;
     struct agent *prev;
-    UT_hash_handle hh;
+    struct index_node node; /* in agents.by_id */
 };
 
 /* The zero value is empty. */
 struct agents {
-    struct agent *by_id;
+    struct index by_id;
     struct agent *by_silence; /* the longest silent one first */
 };
 

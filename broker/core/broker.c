@@ -75,7 +75,8 @@ static void turn_away_parked(struct broker *broker, struct effects *effects)
     struct error error = {0};
 
     (void)error_set(&error, STATUS_UNAVAILABLE, "STORE_FULL", "the store is full and was read anew: claim again");
-    for (const struct parked *parked = broker->parking.by_token; parked != NULL; parked = parked->by_token.next)
+    for (const struct parked *parked = index_first(&broker->parking.by_token); parked != NULL;
+         parked = index_next(&parked->token_node))
         effects_refuse(effects, parked->token, COMMAND_CLAIM, &error);
 }
 
@@ -175,7 +176,7 @@ struct broker_totals broker_totals(const struct broker *broker)
 
 uint32_t broker_parked(const struct broker *broker)
 {
-    return HASH_CNT(by_token, broker->parking.by_token);
+    return (uint32_t)index_count(&broker->parking.by_token);
 }
 
 void broker_counts(const struct broker *broker, uint64_t ret_counts[static TASK_STATES])

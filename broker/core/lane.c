@@ -25,27 +25,19 @@ struct queue *lanes_queue(const struct lanes *lanes, const char *namespace, cons
 {
     char key[QUEUE_KEY_MAX];
     size_t size = 0;
-    struct queue *found = NULL;
 
     make_queue_key(namespace, queue, key, &size);
-    HASH_FIND(hh, lanes->queues, key, size, found);
-    return found;
+    return index_find(&lanes->queues, key, size);
 }
 
 struct queue_type *queue_find_type(const struct queue *queue, const char *agent_type)
 {
-    struct queue_type *found = NULL;
-
-    HASH_FIND_STR(queue->types, agent_type, found);
-    return found;
+    return index_find(&queue->types, agent_type, strlen(agent_type));
 }
 
 struct lane *lanes_by_number(const struct lanes *lanes, uint32_t number)
 {
-    struct lane *found = NULL;
-
-    HASH_FIND(hh, lanes->by_number, &number, sizeof number, found);
-    return found;
+    return index_find(&lanes->by_number, &number, sizeof number);
 }
 
 static struct queue *queue_obtain(struct lanes *lanes, const char *namespace, const char *name)
@@ -59,7 +51,7 @@ static struct queue *queue_obtain(struct lanes *lanes, const char *namespace, co
     queue->name = duplicate_text(name);
     queue->key = allocate(QUEUE_KEY_MAX);
     make_queue_key(namespace, name, queue->key, &queue->key_size);
-    HASH_ADD_KEYPTR(hh, lanes->queues, queue->key, queue->key_size, queue);
+    index_add(&lanes->queues, &queue->node, queue->key, queue->key_size, queue);
     return queue;
 }
 
@@ -73,13 +65,13 @@ struct queue_type *lanes_type(struct lanes *lanes, const char *namespace, const 
     type = allocate_zero(1, sizeof *type);
     type->queue = of;
     type->agent_type = duplicate_text(agent_type);
-    HASH_ADD_KEYPTR(hh, of->types, type->agent_type, strlen(type->agent_type), type);
+    index_add(&of->types, &type->node, type->agent_type, strlen(type->agent_type), type);
     return type;
 }
 
 static void queue_free(struct lanes *lanes, struct queue *queue)
 {
-    HASH_DEL(lanes->queues, queue);
+    index_remove(&lanes->queues, &queue->node);
     free(queue->namespace);
     free(queue->name);
     free(queue->key);
@@ -92,10 +84,10 @@ void lanes_trim(struct lanes *lanes, struct queue_type *type)
 
     if (type->lanes != NULL || type->waits != NULL)
         return;
-    HASH_DEL(queue->types, type);
+    index_remove(&queue->types, &type->node);
     free(type->agent_type);
     free(type);
-    if (queue->types == NULL)
+    if (index_count(&queue->types) == 0)
         queue_free(lanes, queue);
 }
 
@@ -103,7 +95,7 @@ static void lane_free(struct lanes *lanes, struct lane *lane)
 {
     struct queue_type *type = lane->type;
 
-    HASH_DEL(lanes->by_number, lane);
+    index_remove(&lanes->by_number, &lane->node);
     LL_DELETE2(type->lanes, lane, next_of_type);
     type->queue->lane_count--;
     lanes->count--;
@@ -113,11 +105,12 @@ static void lane_free(struct lanes *lanes, struct lane *lane)
 
 void lanes_done(struct lanes *lanes)
 {
-    struct lane *lane;
     struct lane *next;
 
-    HASH_ITER(hh, lanes->by_number, lane, next)
-    lane_free(lanes, lane);
+    for (struct lane *lane = index_first(&lanes->by_number); lane != NULL; lane = next) {
+        next = index_next(&lane->node);
+        lane_free(lanes, lane);
+    }
     *lanes = (struct lanes){.queues = lanes->queues};
 }
 
@@ -135,7 +128,7 @@ static struct lane *lane_new(struct lanes *lanes, struct queue_type *type, uint3
 
     lane->number = number;
     lane->type = type;
-    HASH_ADD(hh, lanes->by_number, number, sizeof lane->number, lane);
+    index_add(&lanes->by_number, &lane->node, &lane->number, sizeof lane->number, lane);
     LL_PREPEND2(type->lanes, lane, next_of_type);
     type->queue->lane_count++;
     lanes->count++;

@@ -5,12 +5,12 @@
  * READY one, which is looked up when it is needed. A lane without tasks goes away at the end of the batch. */
 #pragma once
 
+#include "broker/core/index.h"
 #include "broker/core/keys.h"
 #include "broker/core/state.h"
 #include "common/base/status.h"
 
 #include <stdbool.h>
-#include <uthash.h>
 
 #define LANES_PER_QUEUE_MAX 4096
 #define LANES_MAX 65536
@@ -34,7 +34,7 @@ struct lane {
     struct lane *next_of_type;
     struct lane *next_dirty;
     struct lane *next_woken;
-    UT_hash_handle hh; /* in lanes.by_number */
+    struct index_node node; /* in lanes.by_number */
 };
 
 /* What waits, and who waits, for one agent type in one queue. */
@@ -42,8 +42,8 @@ struct queue_type {
     struct queue *queue;
     char *agent_type; /* "" holds no lanes: claims of every type wait there */
     struct lane *lanes;
-    struct wait *waits; /* parked claims, the longest waiting first */
-    UT_hash_handle hh;  /* in queue.types */
+    struct wait *waits;     /* parked claims, the longest waiting first */
+    struct index_node node; /* in queue.types */
 };
 
 struct queue {
@@ -51,15 +51,15 @@ struct queue {
     char *name;
     char *key; /* both, with a NUL between them */
     size_t key_size;
-    struct queue_type *types;
+    struct index types;
     size_t lane_count;
-    UT_hash_handle hh; /* in lanes.queues */
+    struct index_node node; /* in lanes.queues */
 };
 
 /* The zero value is empty. */
 struct lanes {
-    struct queue *queues;
-    struct lane *by_number;
+    struct index queues;
+    struct index by_number;
     size_t count;
     struct lane *dirty;
     struct lane *woken;

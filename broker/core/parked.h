@@ -5,10 +5,9 @@
 #pragma once
 
 #include "broker/core/command.h"
+#include "broker/core/index.h"
 #include "broker/core/keys.h"
 #include "broker/core/lane.h"
-
-#include <uthash.h>
 
 #define PARKED_MAX 16384
 #define WAITS_MAX 65536
@@ -28,16 +27,17 @@ struct parked {
     uint64_t arrival;
     char agent_id[AGENT_ID_MAX + 1];
     struct command_claim claim; /* texts of its own */
+    const char **queues;        /* that it names */
     struct wait *waits;
     size_t wait_count;
-    UT_hash_handle by_agent;
-    UT_hash_handle by_token;
+    struct index_node agent_node; /* in parking.by_agent */
+    struct index_node token_node; /* in parking.by_token */
 };
 
 /* The zero value is empty. */
 struct parking {
-    struct parked *by_agent;
-    struct parked *by_token;
+    struct index by_agent;
+    struct index by_token;
     uint64_t arrivals;
     size_t waits;
 };

@@ -59,7 +59,7 @@ static enum status visit_queue(struct step *step, const struct queue *queue, con
                                visit_fn *visit)
 {
     if (agent_type[0] == '\0') {
-        for (const struct queue_type *type = queue->types; type != NULL; type = type->hh.next)
+        for (const struct queue_type *type = index_first(&queue->types); type != NULL; type = index_next(&type->node))
             TRY(visit_type(step, type, pick, visit));
         return STATUS_OK;
     }

@@ -23,7 +23,7 @@ static enum status gather(struct step *step, const char *agent_id, bool is_below
     struct bytes key;
     struct bytes value;
 
-    memcpy(text, agent_id, size);
+    memcpy(text, agent_id, size + 1);
     text[size] = is_below ? '/' : '\0';
     struct bytes prefix = {.data = (const uint8_t *)text, .size = size + 1};
     enum status status = store_seek(step->txn, TABLE_HOLDER, prefix, &key, &value);
@@ -125,11 +125,11 @@ enum status step_list_agents(struct step *step, const struct command *command)
 {
     struct agents *agents = &step->broker->agents;
     size_t budget = 65536; /* rows of holders that one call looks at */
-    size_t count = HASH_COUNT(agents->by_id);
+    size_t count = index_count(&agents->by_id);
     struct agent_view *views = arena_zero(&step->effects->arena, count, sizeof *views);
     size_t at = 0;
 
-    for (const struct agent *agent = agents->by_id; agent != NULL; agent = agent->hh.next) {
+    for (const struct agent *agent = index_first(&agents->by_id); agent != NULL; agent = index_next(&agent->node)) {
         struct holding holding = {.max = budget};
         TRY(gather(step, agent->id, false, &holding));
         TRY(gather(step, agent->id, true, &holding));

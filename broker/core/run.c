@@ -7,27 +7,24 @@
 
 static void run_free(struct runs *runs, struct run *run)
 {
-    HASH_DEL(runs->by_task, run);
+    index_remove(&runs->by_task, &run->node);
     free(run->progress_text);
     free(run);
 }
 
 void runs_done(struct runs *runs)
 {
-    struct run *run;
     struct run *next;
 
-    HASH_ITER(hh, runs->by_task, run, next)
-    run_free(runs, run);
-    *runs = (struct runs){0};
+    for (struct run *run = index_first(&runs->by_task); run != NULL; run = next) {
+        next = index_next(&run->node);
+        run_free(runs, run);
+    }
 }
 
 static struct run *find_of_task(const struct runs *runs, uint64_t task_id)
 {
-    struct run *found = NULL;
-
-    HASH_FIND(hh, runs->by_task, &task_id, sizeof task_id, found);
-    return found;
+    return index_find(&runs->by_task, &task_id, sizeof task_id);
 }
 
 struct run *runs_find(const struct runs *runs, uint64_t task_id, uint64_t fence)
@@ -45,12 +42,12 @@ struct run *runs_obtain(struct runs *runs, uint64_t task_id, uint64_t fence)
         return run;
     if (run != NULL)
         run_free(runs, run);
-    if (HASH_COUNT(runs->by_task) >= RUNS_MAX)
+    if (index_count(&runs->by_task) >= RUNS_MAX)
         return NULL;
     run = allocate_zero(1, sizeof *run);
     run->task_id = task_id;
     run->fence = fence;
-    HASH_ADD(hh, runs->by_task, task_id, sizeof run->task_id, run);
+    index_add(&runs->by_task, &run->node, &run->task_id, sizeof run->task_id, run);
     return run;
 }
 

@@ -4,9 +4,10 @@
  * after a restart every held task has a fresh lease. Beyond RUNS_MAX a renewal moves the row at once. */
 #pragma once
 
+#include "broker/core/index.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #define RUNS_MAX 65536
 #define PROGRESS_TEXT_MAX 255
@@ -16,13 +17,13 @@ struct run {
     uint64_t fence;
     uint64_t renewed_until_ms; /* store time */
     uint32_t progress_percent;
-    char *progress_text; /* NULL = none */
-    UT_hash_handle hh;
+    char *progress_text;    /* NULL = none */
+    struct index_node node; /* in runs.by_task */
 };
 
 /* The zero value is empty. */
 struct runs {
-    struct run *by_task;
+    struct index by_task;
 };
 
 void runs_done(struct runs *runs);

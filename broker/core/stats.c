@@ -56,7 +56,7 @@ static enum status describe_queue(struct step *step, const struct queue *queue, 
     view->namespace = arena_text(arena, bytes_of_text(queue->namespace));
     view->queue = arena_text(arena, bytes_of_text(queue->name));
     view->agent_types = arena_zero(arena, TYPES_NAMED_MAX, sizeof(char *));
-    for (const struct queue_type *type = queue->types; type != NULL; type = type->hh.next)
+    for (const struct queue_type *type = index_first(&queue->types); type != NULL; type = index_next(&type->node))
         TRY(add_type(step, type, view, &submitted_ms));
     if (submitted_ms != UINT64_MAX)
         view->oldest_ready_ms = step->now.wall_ms > submitted_ms ? step->now.wall_ms - submitted_ms : 1;
@@ -67,12 +67,13 @@ enum status step_queue_stats(struct step *step, const struct command *command)
 {
     const char *namespace = command->queue_stats.namespace;
     struct lanes *lanes = &step->broker->lanes;
-    size_t count = HASH_COUNT(lanes->queues) < QUEUES_NAMED_MAX ? HASH_COUNT(lanes->queues) : QUEUES_NAMED_MAX;
+    size_t count = index_count(&lanes->queues) < QUEUES_NAMED_MAX ? index_count(&lanes->queues) : QUEUES_NAMED_MAX;
     struct queue_view *views = arena_zero(&step->effects->arena, count, sizeof *views);
     size_t at = 0;
 
     TRY(limits_check_name("namespace", namespace, &step->error));
-    for (const struct queue *queue = lanes->queues; queue != NULL && at < count; queue = queue->hh.next) {
+    for (const struct queue *queue = index_first(&lanes->queues); queue != NULL && at < count;
+         queue = index_next(&queue->node)) {
         if (queue->lane_count == 0 || (namespace[0] != '\0' && strcmp(namespace, queue->namespace) != 0))
             continue;
         TRY(describe_queue(step, queue, &views[at++]));

@@ -165,7 +165,7 @@ static enum status check_counts(struct scan *scan, const struct counters *counte
 
 static void check_lanes(struct scan *scan)
 {
-    for (const struct lane *lane = scan->lanes.by_number; lane != NULL; lane = lane->hh.next)
+    for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node))
         for (size_t state = 0; state < TASK_STATES; state++)
             if (lane->counts[state] != 0)
                 problem(scan, "lane %u counts %llu tasks too many in state %s", lane->number,
@@ -176,7 +176,7 @@ static void compare_with_memory(struct scan *scan, const struct broker *broker)
 {
     if (broker->lanes.count != scan->lanes.count)
         problem(scan, "the store has %zu lanes, memory has %zu", scan->lanes.count, broker->lanes.count);
-    for (const struct lane *lane = scan->lanes.by_number; lane != NULL; lane = lane->hh.next) {
+    for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node)) {
         const struct lane *known = lanes_by_number(&broker->lanes, lane->number);
         if (known == NULL || memcmp(known->counts, lane->counts, sizeof lane->counts) != 0)
             problem(scan, "lane %u is counted otherwise in memory than in the store", lane->number);
