@@ -175,7 +175,7 @@ Test(shim, gives_its_agent_a_session_of_its_own_and_no_descriptor_of_ours)
 {
     spawn();
     begin("/bin/sh", "-c",
-          "ls /proc/self/fd; read -r pid name state parent group session rest < /proc/self/stat; "
+          "ls /proc/self/fd; ulimit -n; read -r pid name state parent group session rest < /proc/self/stat; "
           "[ $$ = $session ] && echo own",
           NULL);
     (void)expect(SHIM_STARTED);
@@ -189,6 +189,7 @@ Test(shim, gives_its_agent_a_session_of_its_own_and_no_descriptor_of_ours)
     cr_expect_eq(strncmp(text, "0\n1\n2\n3\n", 8), 0, "%s", text);
     cr_expect_null(strstr(text, "\n4\n"));
     cr_expect_not_null(strstr(text, "own\n"));
+    cr_expect_not_null(strstr(text, "\n1024\n"), "%s", text);
     expect_end();
 }
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define AGENT_STDERR_FD SHIM_ORDER_FD /* free again once the order is read; our own stderr stays the shim's */
+#define AGENT_DESCRIPTORS 1024
 #define KILL_PRIORITY (-20)
 #define CHILDREN_KILL_TIMES 64
 #define KILL_PAUSE_MAX_MS 50
@@ -318,6 +319,18 @@ static void sign_lock(void)
         (void)fprintf(stderr, "ganger-shim: cannot sign the lock: %s\n", strerror(errno));
 }
 
+/* The supervisor has raised its own bound, and select() of an agent cannot take descriptors above this one. Programs
+ * that want more raise it for themselves. */
+static void restore_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= AGENT_DESCRIPTORS)
+        return;
+    limit.rlim_cur = AGENT_DESCRIPTORS;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static bool prepare(struct shim *shim)
 {
     sigset_t all;
@@ -346,6 +359,7 @@ int main(void)
         (void)fprintf(stderr, "ganger-shim is started by ganger-worker, not by hand: %s\n", strerror(errno));
         return EXIT_FAILURE;
     }
+    restore_descriptor_limit();
     sign_lock();
     run(&shim);
     report_gone(&shim);
