@@ -165,8 +165,3 @@ void crews_free(struct supervisor *supervisor)
         crew_free(crew);
     }
 }
-
-uint32_t crew_running(const struct crew *crew)
-{
-    return crew->slots.taken;
-}

@@ -73,7 +73,8 @@ static size_t fill_profiles(const struct supervisor *supervisor, Ganger__V1__Pro
         ganger__v1__profile__init(&profiles[count]);
         profiles[count].agent_type = crew->profile->agent_type;
         profiles[count].max = crew->profile->max != 0 ? crew->profile->max : supervisor->settings.slots;
-        profiles[count].running = crew_running(crew);
+        profiles[count].running = crew->slots.taken;
+        crew->told_running = crew->slots.taken;
         profiles[count].available = crew->program != NULL;
         profiles[count].problem = crew->problem;
         pointers[count] = &profiles[count];
@@ -122,6 +123,7 @@ static void send_registration(struct supervisor *supervisor)
     request.held = lease_pointers;
     request.n_held = fill_held(supervisor, leases, lease_pointers);
     supervisor->registration_is_due = false;
+    supervisor->register_at_ms = clock_boot_ms() + REGISTER_PAUSE_MS;
     supervisor->register_call = ganger_start(supervisor->broker, &ganger__v1__agents__descriptor, "RegisterAgent",
                                              &request.base, 0, 0, on_registered, supervisor);
 }
@@ -223,6 +225,27 @@ static void attend(struct supervisor *supervisor)
                                            0, ATTEND_CREDIT_BYTES, on_command, supervisor);
 }
 
+/* People look at these numbers: a second later is soon enough. */
+static bool numbers_have_changed(const struct supervisor *supervisor)
+{
+    for (const struct crew *crew = supervisor->crews; crew != NULL; crew = crew->next)
+        if (crew->told_running != crew->slots.taken)
+            return true;
+    return false;
+}
+
+static uint64_t next_of(const struct supervisor *supervisor, uint64_t now_ms)
+{
+    uint64_t next_ms = supervisor->heartbeats_open == 0 ? supervisor->heartbeat_at_ms : NEVER;
+
+    if (supervisor->register_call == NULL && (supervisor->registration_is_due || numbers_have_changed(supervisor)) &&
+        supervisor->register_at_ms < next_ms)
+        next_ms = supervisor->register_at_ms;
+    if (supervisor->attend_call == NULL && supervisor->attend_at_ms < next_ms)
+        next_ms = supervisor->attend_at_ms;
+    return next_ms > now_ms ? next_ms : now_ms;
+}
+
 uint64_t presence_tick(struct supervisor *supervisor, uint64_t now_ms)
 {
     bool connected = ganger_connected(supervisor->broker);
@@ -233,7 +256,8 @@ uint64_t presence_tick(struct supervisor *supervisor, uint64_t now_ms)
     supervisor->was_connected = connected;
     if (!supervisor->recovered)
         return NEVER;
-    if (supervisor->registration_is_due && supervisor->register_call == NULL && supervisor->register_at_ms <= now_ms)
+    bool is_due = supervisor->registration_is_due || (supervisor->registered && numbers_have_changed(supervisor));
+    if (is_due && supervisor->register_call == NULL && supervisor->register_at_ms <= now_ms)
         send_registration(supervisor);
     if (!supervisor->registered)
         return supervisor->register_call == NULL ? supervisor->register_at_ms : NEVER;
@@ -243,5 +267,5 @@ uint64_t presence_tick(struct supervisor *supervisor, uint64_t now_ms)
         send_heartbeats(supervisor);
         supervisor->heartbeat_at_ms = now_ms + supervisor->heartbeat_ms;
     }
-    return supervisor->heartbeats_open == 0 ? supervisor->heartbeat_at_ms : now_ms + supervisor->heartbeat_ms;
+    return next_of(supervisor, now_ms);
 }

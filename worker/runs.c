@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -79,7 +80,8 @@ static void started(struct run *run)
     run_move(run, LIFE_STARTED);
     log_info("Run started", log_text("task", run->id_text), log_number("fence", run->fence),
              log_number("attempt", run->attempt), log_text("agent_id", run->agent_id),
-             log_number("start_us", clock_boot_us() - run->claimed_us));
+             log_number("start_us", clock_boot_us() - run->claimed_us),
+             log_number("broker_us", run->allowed_us - run->claimed_us));
 }
 
 static void start_failed(struct run *run, const struct shim_report *report)
@@ -123,13 +125,28 @@ static void hear(struct run *run, const struct shim_report *report)
     }
 }
 
+/* The last words of the shim itself. */
+static void read_shim_log(const struct run *run, char *ret_words, size_t size)
+{
+    CLEANUP(free)
+    char *path = run_directory_file(&run->directory, "shim.log");
+    CLEANUP(fd_close)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stream log = {.fd = fd};
+    uint8_t tail[512];
+
+    outcome_last_line((struct bytes){.data = tail, .size = stream_tail(&log, tail, sizeof tail)}, ret_words, size);
+}
+
 /* Its processes have become ours (we are a subreaper, too): they are ended before anything is said of the run. */
 static void lose_shim(struct run *run)
 {
     if (run->gone || run->strays)
         return;
+    char words[256];
+    read_shim_log(run, words, sizeof words);
     log_error("A shim has died before its run", log_text("task", run->id_text), log_number("fence", run->fence),
-              log_text("directory", run->directory.path));
+              log_text("words", words));
     run->strays = true;
     if (!run->ended && run->begun)
         run->ending.shim_lost = true;
@@ -281,6 +298,7 @@ void run_may_begin(struct run *run, uint32_t attempt)
     struct error error = {0};
 
     run->attempt = attempt;
+    run->allowed_us = clock_boot_us();
     if (run->life != LIFE_STARTING)
         return;
     if (launch_begin(run, &error) == STATUS_OK) {

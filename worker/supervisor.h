@@ -33,7 +33,8 @@ struct crew {
     char *program;                  /* its path; NULL = there is a problem */
     char problem[256];
     uint64_t look_again_ms;
-    bool retired; /* not in the configuration any more */
+    uint32_t told_running; /* as the broker was told */
+    bool retired;          /* not in the configuration any more */
     struct crew *next;
 };
 
@@ -87,6 +88,7 @@ struct run {
     struct stream streams[STREAMS];
 
     uint64_t claimed_us;
+    uint64_t allowed_us;  /* when StartTask was answered */
     uint64_t deadline_ms; /* of the whole run; NEVER until it runs */
     uint64_t kill_at_ms;
     uint64_t ship_until_ms; /* then the outcome is reported without the rest of the output */
@@ -156,7 +158,6 @@ uint64_t crews_tick(struct supervisor *supervisor, uint64_t now_ms);
 void crews_free(struct supervisor *supervisor);
 /* The program could not be executed: the crew is not claimed for until it is there again. */
 void crew_program_failed(struct crew *crew, int error, uint64_t now_ms);
-uint32_t crew_running(const struct crew *crew);
 
 /* claiming.c */
 uint64_t claiming_tick(struct supervisor *supervisor, uint64_t now_ms);

@@ -83,6 +83,20 @@ pid_t child_of(pid_t parent)
     return text != NULL ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
+size_t descriptors_of(pid_t pid)
+{
+    CLEANUP(free)
+    char *path = format_text("/proc/%d/fd", (int)pid);
+    DIR *directory = opendir(path);
+    size_t count = 0;
+
+    while (directory != NULL && readdir(directory) != NULL)
+        count++;
+    if (directory != NULL)
+        (void)closedir(directory);
+    return count;
+}
+
 char *read_whole(const char *path, size_t *ret_size)
 {
     CLEANUP(fd_close)

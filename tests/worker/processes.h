@@ -25,5 +25,6 @@ size_t processes_with(const char *mark);
 void processes_end(const char *mark);
 /* A child of that process; 0 when it has none. */
 pid_t child_of(pid_t parent);
+size_t descriptors_of(pid_t pid);
 /* The whole file, with NUL behind it; NULL when there is none. */
 char *read_whole(const char *path, size_t *ret_size);

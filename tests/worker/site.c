@@ -67,6 +67,13 @@ void site_start_worker(void)
     site.worker = start(GANGER_WORKER_PROGRAM, NULL);
 }
 
+pid_t site_start_twin(void)
+{
+    CLEANUP(free)
+    char *state = format_text("worker.state=%s/twin", site.directory);
+    return start(GANGER_WORKER_PROGRAM, (const char *[]){state, NULL});
+}
+
 static void make(const char *name)
 {
     CLEANUP(free)
@@ -239,42 +246,62 @@ void site_cancel(uint64_t task_id)
     cr_assert_eq(ganger_cancel_task(broker, &request, SITE_LIMIT_MS, NULL, &error), GANGER_OK, "%s", error.message);
 }
 
-char *site_output(uint64_t task_id, uint64_t fence, const char *name, size_t *ret_size)
+/* Appends all of it. */
+static bool read_output(const Ganger__V1__StreamName *stream, struct buffer *text)
 {
     CLEANUP(ganger_close)
     struct ganger *context = open_context();
-    CLEANUP(buffer_done)
-    struct buffer text = {0};
+    Ganger__V1__ReadStreamRequest request = GANGER__V1__READ_STREAM_REQUEST__INIT;
+    Ganger__V1__StreamName copy = *stream;
+    bool sealed = false;
+
+    request.stream = &copy;
+    for (size_t got = 1; got > 0;) {
+        Ganger__V1__ReadStreamResponse *response = NULL;
+        request.offset = text->size;
+        if (ganger_read_stream(context, &request, SITE_LIMIT_MS, &response, NULL) != GANGER_OK)
+            return false;
+        got = response->data.len;
+        buffer_add(text, response->data.data, got);
+        sealed = response->info->sealed;
+        ganger_free(response);
+    }
+    return sealed;
+}
+
+static bool read_stream(uint64_t task_id, uint64_t fence, const char *name, struct buffer *text)
+{
     CLEANUP(free)
     char *stream_name = duplicate_text(name);
     char namespace[] = "default";
     Ganger__V1__StreamName stream = GANGER__V1__STREAM_NAME__INIT;
-    Ganger__V1__ReadStreamRequest request = GANGER__V1__READ_STREAM_REQUEST__INIT;
-    bool sealed = false;
 
     stream.namespace_ = namespace;
     stream.task_id = task_id;
     stream.fence = fence;
     stream.name = stream_name;
-    request.stream = &stream;
-    for (size_t got = 1; got > 0;) {
-        Ganger__V1__ReadStreamResponse *response = NULL;
-        request.offset = text.size;
-        if (ganger_read_stream(context, &request, SITE_LIMIT_MS, &response, NULL) != GANGER_OK)
-            return NULL;
-        got = response->data.len;
-        buffer_add(&text, response->data.data, got);
-        sealed = response->info->sealed;
-        ganger_free(response);
-    }
-    if (!sealed)
+    return read_output(&stream, text);
+}
+
+char *site_output(uint64_t task_id, uint64_t fence, const char *name, size_t *ret_size)
+{
+    CLEANUP(buffer_done)
+    struct buffer text = {0};
+
+    if (!read_stream(task_id, fence, name, &text))
         return NULL;
     if (ret_size != NULL)
         *ret_size = text.size;
     buffer_add_u8(&text, '\0');
-    char *copy = (char *)text.data;
-    text = (struct buffer){0};
-    return copy;
+    return (char *)TAKE(text.data);
+}
+
+uint64_t site_output_length(uint64_t task_id, uint64_t fence, const char *name)
+{
+    CLEANUP(buffer_done)
+    struct buffer text = {0};
+    (void)read_stream(task_id, fence, name, &text);
+    return text.size;
 }
 
 bool site_profile(const char *agent_type, bool *ret_available, char *ret_problem, size_t size)

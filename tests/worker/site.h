@@ -30,6 +30,8 @@ void site_start_context(void);
 /* profiles: the sections [agent ...]; "@" stands for the directory and "$" for the agent of the tests. */
 void site_write_profiles(unsigned slots, const char *profiles);
 void site_start_worker(void);
+/* One more with the same name and another state directory. */
+pid_t site_start_twin(void);
 /* "DIRECTORY/name"; the caller frees it. */
 char *site_file(const char *name);
 
@@ -43,6 +45,8 @@ Ganger__V1__GetTaskResponse *site_wait(uint64_t task_id, Ganger__V1__TaskState s
 void site_cancel(uint64_t task_id);
 /* The whole output of a run, with NUL behind it; NULL when it is not sealed. The caller frees it. */
 char *site_output(uint64_t task_id, uint64_t fence, const char *name, size_t *ret_size);
+/* How long the output of a run is by now, sealed or not. */
+uint64_t site_output_length(uint64_t task_id, uint64_t fence, const char *name);
 /* What the broker knows of a profile of the worker. */
 bool site_profile(const char *agent_type, bool *ret_available, char *ret_problem, size_t size);
 /* Living shims of the worker's state directory. */

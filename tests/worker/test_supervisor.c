@@ -322,6 +322,93 @@ Test(supervisor, ends_what_a_killed_shim_has_left)
     ganger_free(site_wait(site_submit_text("ok", ""), COMPLETED));
 }
 
+Test(supervisor, that_slept_past_its_lease_ends_the_run_without_a_word)
+{
+    start(1, "[agent work]\ncommand = sh -c 'if [ -e @/flag ]; then exit 0; fi; echo begun > @/flag; sleep 60'\n"
+             "environment = PATH\ngrace = 100ms\n");
+    Ganger__V1__TaskSpec spec = GANGER__V1__TASK_SPEC__INIT;
+    spec.backoff_ms = 50;
+    uint64_t task_id = site_submit("work", "", 0, &spec);
+    cr_assert(WAIT_UNTIL(file_has("flag", "begun"), SITE_LIMIT_MS));
+    cr_assert_eq(kill(site.worker, SIGSTOP), 0);
+    cr_assert(WAIT_UNTIL(({
+                             Ganger__V1__GetTaskResponse *response = site_get(task_id);
+                             bool lost = response->task->state != RUNNING;
+                             ganger_free(response);
+                             lost;
+                         }),
+                         SITE_LIMIT_MS));
+    cr_assert_eq(kill(site.worker, SIGCONT), 0);
+    Ganger__V1__GetTaskResponse *response = site_wait(task_id, COMPLETED);
+    cr_expect_eq(response->task->deliveries, 2);
+    cr_expect_eq(processes_with(site.directory), 0, "the old run has ended before the new one began");
+    ganger_free(response);
+}
+
+Test(supervisor, whose_name_is_taken_ends_itself_and_its_agents)
+{
+    start(1, "[agent slow]\ncommand = $ grandchildren @/ready\ngrace = 100ms\n");
+    uint64_t task_id = site_submit_text("slow", "");
+    cr_assert(WAIT_UNTIL(file_has("ready", "ready"), SITE_LIMIT_MS));
+    site_write_profiles(1, "[agent slow]\ncommand = $ exit 0\n");
+    pid_t twin = site_start_twin();
+    int status = -1;
+    cr_assert(WAIT_UNTIL((status = process_poll(site.worker)) >= 0, SITE_LIMIT_MS));
+    cr_expect_eq(WEXITSTATUS(status), 1);
+    cr_expect(WAIT_UNTIL(processes_with(site.directory) == 0, SITE_LIMIT_MS));
+    ganger_free(site_wait(task_id, COMPLETED));
+    site.worker = twin;
+}
+
+Test(supervisor, leaves_no_descriptor_and_no_zombie_after_many_runs)
+{
+    uint64_t last_id = 0;
+
+    start(4, "[agent none]\ncommand = $ exit 0\n");
+    ganger_free(site_wait(site_submit_text("none", ""), COMPLETED));
+    cr_assert(WAIT_UNTIL(site_run_directories() == 0, SITE_LIMIT_MS));
+    size_t before = descriptors_of(site.worker);
+    for (int i = 0; i < 200; i++)
+        last_id = site_submit_text("none", "");
+    ganger_free(site_wait(last_id, COMPLETED));
+    cr_expect(WAIT_UNTIL(site_run_directories() == 0 && child_of(site.worker) == 0, SITE_LIMIT_MS));
+    cr_expect_eq(descriptors_of(site.worker), before);
+}
+
+Test(supervisor, goes_on_with_the_output_of_an_agent_that_has_cut_it)
+{
+    start(1, "[agent cut]\ncommand = sh -c 'echo the first; until [ -e @/go ]; do sleep 0.02; done; : > /dev/stdout; "
+             "echo two'\n"
+             "environment = PATH\n");
+    uint64_t task_id = site_submit_text("cut", "");
+    Ganger__V1__GetTaskResponse *response = site_wait(task_id, RUNNING);
+    cr_assert(WAIT_UNTIL(site_output_length(task_id, response->task->fence, "stdout") == 10, SITE_LIMIT_MS));
+    CLEANUP(free)
+    char *go = site_file("go");
+    cr_assert(configuration_write(go, "go"));
+    ganger_free(site_wait(task_id, COMPLETED));
+    expect_output(task_id, response->task->fence, "the first\ntwo\n", 14);
+    ganger_free(response);
+}
+
+Test(supervisor, runs_an_agent_in_the_directory_that_the_profile_names_and_leaves_it_alone)
+{
+    CLEANUP(free)
+    char *work = site_file("work");
+    cr_assert_eq(mkdir(work, 0700), 0);
+    start(1, "[agent make]\ncommand = sh -c 'pwd; echo made > file'\nenvironment = PATH\nworkspace = directory:@/work\n"
+             "[agent none]\ncommand = $ exit 0\nworkspace = directory:@/none\n");
+    Ganger__V1__GetTaskResponse *response = site_wait(site_submit_text("make", ""), COMPLETED);
+    cr_expect(file_has("work/file", "made"));
+    ganger_free(response);
+
+    uint64_t task_id = site_submit_text("none", "");
+    response = site_wait(task_id, GANGER__V1__TASK_STATE__SCHEDULED);
+    cr_expect_eq(response->task->attempts, 0, "a start that failed is not an attempt");
+    ganger_free(response);
+    site_cancel(task_id);
+}
+
 /* Profiles */
 
 Test(supervisor, says_that_a_program_is_missing_and_takes_its_tasks_when_it_is_there)
