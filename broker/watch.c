@@ -77,14 +77,17 @@ static void on_credit(struct rpc_call *call, void *data)
     make_ready(&watch->shell->watches, watch);
 }
 
-static enum status watch_new(struct shell *shell, struct rpc_call *call, const uint64_t *task_ids, size_t count,
-                             struct watch **ret_watch, struct error *error)
+static enum status check_room(const struct watches *watches, size_t count, struct error *error)
+{
+    if (watches->entries + count <= WATCHED_MAX)
+        return STATUS_OK;
+    return error_set(error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES",
+                     "%d tasks are watched already; watch fewer, or ask with GetTask", WATCHED_MAX);
+}
+
+static struct watch *watch_new(struct shell *shell, struct rpc_call *call, const uint64_t *task_ids, size_t count)
 {
     struct watches *watches = &shell->watches;
-
-    if (watches->entries + count > WATCHED_MAX)
-        return error_set(error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES",
-                         "%d tasks are watched already; watch fewer, or ask with GetTask", WATCHED_MAX);
     struct watch *watch = allocate_zero(1, sizeof *watch);
     watch->shell = shell;
     watch->call = call;
@@ -98,16 +101,14 @@ static enum status watch_new(struct shell *shell, struct rpc_call *call, const u
     }
     watches->entries += count;
     rpc_call_keep(call, on_end, watch);
-    *ret_watch = watch;
-    return STATUS_OK;
+    return watch;
 }
 
 enum status watch_add_wait(struct shell *shell, struct rpc_call *call, uint64_t task_id, uint64_t until_ms,
                            struct error *error)
 {
-    struct watch *watch = NULL;
-
-    TRY(watch_new(shell, call, &task_id, 1, &watch, error));
+    TRY(check_room(&shell->watches, 1, error));
+    struct watch *watch = watch_new(shell, call, &task_id, 1);
     deadlines_add(&shell->watches.deadlines, &watch->deadline, until_ms);
     return STATUS_OK;
 }
@@ -115,9 +116,8 @@ enum status watch_add_wait(struct shell *shell, struct rpc_call *call, uint64_t 
 enum status watch_add_stream(struct shell *shell, struct rpc_call *call, const uint64_t *task_ids, size_t count,
                              struct error *error)
 {
-    struct watch *watch = NULL;
-
-    TRY(watch_new(shell, call, task_ids, count, &watch, error));
+    TRY(check_room(&shell->watches, count, error));
+    struct watch *watch = watch_new(shell, call, task_ids, count);
     watch->is_stream = true;
     rpc_call_on_credit(call, on_credit, watch);
     for (size_t i = 0; i < count; i++)
@@ -205,19 +205,24 @@ static void serve_wait(struct watch *watch, bool is_late)
     rpc_call_reply(call, &response.base);
 }
 
+static void serve_first(struct watches *watches)
+{
+    struct watch *watch = watches->ready;
+
+    LL_DELETE2(watches->ready, watch, next_ready);
+    watch->is_ready = false;
+    if (watch->is_stream)
+        serve_stream(watch);
+    else
+        serve_wait(watch, false);
+}
+
 void watches_serve(struct shell *shell, uint64_t now_ms)
 {
     struct watches *watches = &shell->watches;
 
-    while (watches->ready != NULL) {
-        struct watch *watch = watches->ready;
-        LL_DELETE2(watches->ready, watch, next_ready);
-        watch->is_ready = false;
-        if (watch->is_stream)
-            serve_stream(watch);
-        else
-            serve_wait(watch, false);
-    }
+    while (watches->ready != NULL)
+        serve_first(watches);
     while (deadlines_first_ms(&watches->deadlines) <= now_ms) {
         struct deadline *deadline = deadlines_first(&watches->deadlines);
         serve_wait((struct watch *)((char *)deadline - offsetof(struct watch, deadline)), true);

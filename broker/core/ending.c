@@ -29,12 +29,25 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
                      id_format(run.task_id, text), task_state_name(ret_task->now.state));
 }
 
+/* Nothing but that the run has ended, which the state record says: it needs no row. */
+static bool is_plain(const struct outcome *outcome)
+{
+    return outcome->result.size == 0 && outcome->content_type[0] == '\0' && outcome->message[0] == '\0' &&
+           outcome->exit_status == -1 && outcome->signal == 0;
+}
+
 static void save_outcome(struct step *step, struct task *task, const struct outcome *outcome)
 {
     struct key key = key_of_id(task->id);
     struct outcome kept = *outcome;
     char message[MESSAGE_MAX + 1];
 
+    if (is_plain(outcome)) {
+        if (task->has_outcome)
+            store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
+        task->has_outcome = false;
+        return;
+    }
     kept.fence = task->fence;
     if (strlen(outcome->message) > MESSAGE_MAX) {
         size_t size = MESSAGE_MAX;

@@ -69,15 +69,18 @@ enum status parked_add(struct step *step, uint64_t token, const struct command_c
     return STATUS_OK;
 }
 
+static void leave_line(struct broker *broker, struct wait *wait)
+{
+    DL_DELETE(wait->type->waits, wait);
+    lanes_trim(&broker->lanes, wait->type);
+}
+
 void parked_remove(struct broker *broker, struct parked *parked)
 {
     index_remove(&broker->parking.by_agent, &parked->agent_node);
     index_remove(&broker->parking.by_token, &parked->token_node);
-    for (size_t i = 0; i < parked->wait_count; i++) {
-        struct wait *wait = &parked->waits[i];
-        DL_DELETE(wait->type->waits, wait);
-        lanes_trim(&broker->lanes, wait->type);
-    }
+    for (size_t i = 0; i < parked->wait_count; i++)
+        leave_line(broker, &parked->waits[i]);
     broker->parking.waits -= parked->wait_count;
     claim_free(parked);
     free(parked->waits);

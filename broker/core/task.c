@@ -207,7 +207,8 @@ static enum status view_outcome(struct step *step, const struct task *task, stru
     struct key key = key_of_id(task->id);
     struct bytes value;
 
-    view->has_outcome = task->has_outcome;
+    view->has_outcome = task->has_outcome || task->run_end != RUN_IS_OPEN;
+    view->outcome = (struct outcome){.content_type = "", .message = "", .exit_status = -1, .fence = task->fence};
     if (!task->has_outcome)
         return STATUS_OK;
     enum status status = store_get(step->txn, TABLE_RESULT, key_bytes(&key), &value);

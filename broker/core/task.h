@@ -31,7 +31,7 @@ struct task {
     struct task_place now;
     struct task_place was; /* what the store has; state TASK_NONE when it has nothing */
     bool canceling;
-    bool has_outcome;
+    bool has_outcome; /* the last run that ended said more than that; else what it said is made up when it is shown */
     uint8_t max_attempts;
     enum run_end run_end;
     enum task_state run_end_state; /* that the end of the last run led to */

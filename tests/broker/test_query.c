@@ -181,6 +181,20 @@ Test(get, shows_the_outcome_of_the_last_run)
     world_close(world);
 }
 
+Test(get, shows_an_outcome_that_says_nothing_without_a_row_for_it)
+{
+    struct world *world = world_new();
+    (void)submit(world, "t");
+    struct run_name run = claim_started(world, "a", "t");
+
+    complete(world, run);
+    const struct task_view *task = get(world, run.task_id);
+    cr_assert(task->has_outcome);
+    cr_assert_eq(task->outcome.exit_status, -1);
+    cr_assert_eq(task->outcome.fence, run.fence);
+    world_close(world);
+}
+
 Test(get, leaves_the_payload_out_unless_it_is_asked_for)
 {
     struct world *world = world_new();

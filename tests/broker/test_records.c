@@ -21,7 +21,9 @@ static struct world *world_with_a_task(void)
 {
     struct world *world = world_new();
     (void)submit(world, "t");
-    (void)fail(world, claim_started(world, "a", "t"));
+    struct command command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+    command.fail.outcome.message = "it says something, so it has a row of its own";
+    (void)world_do(world, &command);
     return world;
 }
 
