@@ -183,3 +183,39 @@ Test(damage, record_of_a_newer_format_is_refused_by_name)
     write_row(TABLE_STREAM, &key, buffer_view(&record));
     assert_refused(core_read(&fixture, "stdout", 0, 0), STATUS_DATA_LOSS, "RECORD_VERSION", fixture);
 }
+
+static void copy_row(enum contextd_table table, const struct key *from, const struct key *to)
+{
+    CLEANUP(buffer_done)
+    struct buffer record = {0};
+    CLEANUP(store_end)
+    struct store_txn *txn = NULL;
+    struct bytes found;
+
+    store_abort(&fixture.txn);
+    cr_assert_eq(store_begin(fixture.store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(store_get(txn, table, key_view(from), &found), STATUS_OK);
+    buffer_add(&record, found.data, found.size);
+    store_abort(&txn);
+    write_row(table, to, buffer_view(&record));
+}
+
+Test(damage, row_that_another_was_written_over_is_told_to_who_reads_it)
+{
+    struct key from;
+    struct key to;
+
+    assert_done(core_append_text(&fixture, "a", 0, "aaaa"), fixture);
+    assert_done(core_append_text(&fixture, "b", 0, "bbbb"), fixture);
+    chunk_key(2, 0, &from);
+    chunk_key(3, 0, &to);
+    copy_row(TABLE_CHUNK, &from, &to);
+    assert_refused(core_read(&fixture, "b", 0, 0), STATUS_DATA_LOSS, "CHECKSUM", fixture);
+
+    assert_done(core_put(&fixture, "global/a", "aaaa", -1), fixture);
+    assert_done(core_put(&fixture, "global/b", "bbbb", -1), fixture);
+    entry_key(bytes_of_text("default"), bytes_of_text("global/a"), &from);
+    entry_key(bytes_of_text("default"), bytes_of_text("global/b"), &to);
+    copy_row(TABLE_ENTRY, &from, &to);
+    assert_refused(core_get(&fixture, "global/b"), STATUS_DATA_LOSS, "CHECKSUM", fixture);
+}
