@@ -70,8 +70,9 @@ uint64_t rpc_server_deadline(const struct rpc_server *server);
 
 /* revision goes with every reply of the batch. Peers that are gone or too slow lose their open calls. */
 void rpc_server_flush(struct rpc_server *server, uint64_t revision);
-/* The batch was not committed: what it wanted to answer is replaced by this error. Calls that were not answered stay
- * open. */
+/* The batch was not committed: what it wanted to answer is replaced by this error, and a stream that it sent to ends
+ * with it (on_end). Calls that were not answered stay open, and refusals that the server itself made stay as they are.
+ */
 void rpc_server_discard(struct rpc_server *server, const struct error *error);
 
 struct rpc_server_stats {
@@ -94,10 +95,12 @@ void rpc_call_refuse_with(struct rpc_call *call, const struct error *error, stru
  * deadline passed, the server is freed): forget it then, it is gone. */
 void rpc_call_keep(struct rpc_call *call, void (*on_end)(struct rpc_call *call, void *data), void *data);
 /* For an answer that somebody must know was not delivered (a claim): called from rpc_server_flush when the peer is
- * gone. Set before rpc_call_reply; data must live until the flush. */
+ * gone, or has so much under way unread that it gets a refusal instead. Set before rpc_call_reply; data must live until
+ * the flush. */
 void rpc_call_if_lost(struct rpc_call *call, void (*on_lost)(void *data), void *data);
 
-/* Streams: the call is kept, and gets DATA while it has credit. A message may overdraw the credit once. */
+/* Streams: the call is kept, and gets DATA while it has credit; to send without is a bug (CHECK), as is a message that
+ * cannot be packed or is over BODY_MAX. A message may overdraw the credit once. */
 bool rpc_call_has_credit(const struct rpc_call *call);
 void rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message);
 /* Called when credit has come for a stream that had none. */
