@@ -177,9 +177,16 @@ void run_stop(struct run *run, enum intent intent, const char *reason);
 void run_refuse(struct run *run, bool for_good, uint32_t delay_ms, const char *reason);
 /* StartTask was answered with the number of the attempt. */
 void run_may_begin(struct run *run, uint32_t attempt);
+void run_keep_reason(struct run *run, const char *reason);
+void run_give_slot(struct run *run);
 /* What has come due. Returns when to be called next, as all ticks do. */
 uint64_t runs_tick(struct supervisor *supervisor, uint64_t now_ms);
 void runs_free(struct supervisor *supervisor);
+
+/* listening.c: what a shim says of its run */
+enum status run_listen(struct run *run, struct error *error) NODISCARD;
+/* No process of it is left. */
+void run_gone(struct run *run);
 
 /* launch.c: from an assignment to a process */
 enum status launch_prepare(struct run *run, struct error *error) NODISCARD;

@@ -305,6 +305,20 @@ Test(supervisor, reports_an_outcome_while_the_context_store_is_away_and_sends_th
     ganger_free(response);
 }
 
+Test(supervisor, claims_nothing_more_when_too_much_output_waits_for_the_context_store)
+{
+    start(1, "spool_max = 1K\n[agent flood]\ncommand = $ flood 4096\n");
+    process_kill(site.context);
+    ganger_free(site_wait(site_submit_text("flood", ""), COMPLETED));
+    uint64_t task_id = site_submit_text("flood", "");
+    pause_ms(300);
+    Ganger__V1__GetTaskResponse *response = site_get(task_id);
+    cr_expect_eq(response->task->state, READY);
+    ganger_free(response);
+    site_start_context();
+    ganger_free(site_wait(task_id, COMPLETED));
+}
+
 Test(supervisor, ends_what_a_killed_shim_has_left)
 {
     start(1, "[agent slow]\ncommand = $ grandchildren @/ready\n[agent ok]\ncommand = $ exit 0\n");
