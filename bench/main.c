@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define STOP_TIMEOUT_MS 10000
+#define DEFAULT_DIRECTORY "build/bench"
 
 struct options {
     char programs[4096]; /* the folder of this program and the daemons */
@@ -165,7 +166,7 @@ static bool run_round(const struct options *options, struct round_result *result
 
 int main(int argc, char **argv)
 {
-    struct options options = {.directory = "build/bench", .rounds = 5, .seconds = 0.7};
+    struct options options = {.directory = DEFAULT_DIRECTORY, .rounds = 5, .seconds = 0.7};
     size_t size = ROUNDS_MAX * sizeof(struct round_result);
     struct round_result *rounds = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char self[4096] = {0};
@@ -175,7 +176,8 @@ int main(int argc, char **argv)
     (void)snprintf(options.programs, sizeof(options.programs), "%s", dirname(self));
     (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
     options.parts = options.parts != 0 ? options.parts : PARTS_ALL;
-    (void)mkdir("build", 0777);
+    if (strcmp(options.directory, DEFAULT_DIRECTORY) == 0)
+        (void)mkdir("build", 0777);
     (void)mkdir(options.directory, 0777);
     for (size_t i = 0; i < options.rounds; i++) {
         if (isatty(STDERR_FILENO))
