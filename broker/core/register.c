@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RELEASED_MAX 1000 /* of one registration; what is left runs out with its leases */
+#define LIST_BYTES_MAX ((size_t)768 * 1024) /* so that the list fits a frame; who is beyond is not shown */
+#define RELEASED_MAX 1000                   /* of one registration; what is left runs out with its leases */
 
 /* The runs that an agent holds, and whether to look below it as well. */
 struct holding {
@@ -121,19 +122,32 @@ enum status step_register(struct step *step, const struct command *command)
     return release_rest(step, registration, answer);
 }
 
+/* About what it takes in a message. */
+static size_t agent_size(const struct agent *agent)
+{
+    size_t size = 128 + strlen(agent->id) + strlen(agent->host) + strlen(agent->version);
+
+    for (size_t i = 0; i < agent->profile_count; i++)
+        size += 32 + strlen(agent->profiles[i].agent_type) + strlen(agent->profiles[i].problem);
+    return size;
+}
+
 enum status step_list_agents(struct step *step, const struct command *command)
 {
     struct agents *agents = &step->broker->agents;
     size_t budget = 65536; /* rows of holders that one call looks at */
     size_t count = index_count(&agents->by_id);
     struct agent_view *views = arena_zero(&step->effects->arena, count, sizeof *views);
+    size_t size = 0;
     size_t at = 0;
 
-    for (const struct agent *agent = index_first(&agents->by_id); agent != NULL; agent = index_next(&agent->node)) {
+    for (const struct agent *agent = index_first(&agents->by_id); agent != NULL && size < LIST_BYTES_MAX;
+         agent = index_next(&agent->node)) {
         struct holding holding = {.max = budget};
         TRY(gather(step, agent->id, false, &holding));
         TRY(gather(step, agent->id, true, &holding));
         budget -= holding.count;
+        size += agent_size(agent);
         views[at++] = (struct agent_view){
             .agent_id = agent->id,
             .incarnation = agent->incarnation,
@@ -149,6 +163,6 @@ enum status step_list_agents(struct step *step, const struct command *command)
     }
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->agents.agents = views;
-    answer->agents.count = count;
+    answer->agents.count = at;
     return STATUS_OK;
 }

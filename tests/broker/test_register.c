@@ -180,3 +180,28 @@ Test(agents, are_listed_with_what_they_hold_and_how_long_they_were_silent)
     cr_assert_str_eq(agent->profiles[0].problem, "no such program");
     world_close(world);
 }
+
+Test(agents, are_listed_as_far_as_a_frame_has_room)
+{
+    struct world *world = world_new();
+    struct profile profiles[PROFILES_MAX];
+    struct command list = {.kind = COMMAND_LIST_AGENTS};
+    char id[32];
+    char problem[256];
+
+    memset(problem, 'x', sizeof problem - 1);
+    problem[sizeof problem - 1] = '\0';
+    for (size_t i = 0; i < PROFILES_MAX; i++)
+        profiles[i] = (struct profile){.agent_type = "t", .problem = problem};
+    for (int i = 0; i < 100; i++) {
+        struct command command = registration(id, 1);
+        (void)snprintf(id, sizeof id, "a%d", i);
+        command.registration.profiles = profiles;
+        command.registration.profile_count = PROFILES_MAX;
+        (void)world_do(world, &command);
+    }
+    size_t count = world_do(world, &list)->agents.count;
+    cr_assert_gt(count, 10);
+    cr_assert_lt(count * PROFILES_MAX * sizeof problem, (size_t)1024 * 1024);
+    world_close(world);
+}
