@@ -133,17 +133,27 @@ class OnATerminal(Suite):
         self.assertRegex(text, r"gangerctl: run \d+.*\na run\ngangerctl: run \d+.*\na run\ngangerctl: \S+ COMPLETED\n")
 
 
-class NoTerminal(Suite):
-    daemons = ()
+class ClosedStreams(Suite):
+    daemons = ("broker",)
 
-    def test_closed_streams_are_no_crash(self):
-        for redirection in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
-            done = subprocess.run(["sh", "-c", f"exec {PROGRAMS}/gangerctl help {redirection}"],
-                                  env=self.place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  check=False, timeout=60)
-            with self.subTest(redirection=redirection):
-                self.assertIn(done.returncode, (0, 1))
-                self.assertNotIn(b"Sanitizer", done.stderr)
+    def test_a_result_that_goes_nowhere_is_an_error_and_reaches_no_daemon(self):
+        self.submit("--delay", "1h", "x")
+        for redirection, status in ((">&-", 1), ("2>&-", 0), ("<&-", 0), (">&- 2>&- <&-", 1)):
+            for command in ("help", "list", "list --json", "queues"):
+                done = subprocess.run(["sh", "-c", f"exec {PROGRAMS}/gangerctl {command} {redirection}"],
+                                      env=self.place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      check=False, timeout=60)
+                with self.subTest(redirection=redirection, command=command):
+                    self.assertEqual(done.returncode, status, done)
+                    self.assertNotIn(b"Sanitizer", done.stderr)
+        with open(self.place.broker.log, encoding="utf-8") as log:
+            self.assertNotIn("<3>", log.read())
+
+    def test_a_payload_from_a_closed_stdin_is_an_error(self):
+        done = subprocess.run(["sh", "-c", f"exec {PROGRAMS}/gangerctl submit - <&-"], env=self.place.environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b"cannot read -", done.stderr)
 
 
 if __name__ == "__main__":
