@@ -75,7 +75,7 @@ static void take_outcomes(struct batch *batch, const Ganger__V1__SubmitTasksResp
         if (batch->cli->json)
             json_print_message(&batch->cli->output, &outcome->base);
     }
-    (void)fflush(stdout);
+    terminal_flush(&batch->cli->output);
 }
 
 enum exit_status batch_send(struct batch *batch)

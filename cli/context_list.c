@@ -93,7 +93,7 @@ static void print_page(struct cli *cli, struct table *table, const Ganger__V1__L
             add_row(table, page->entries[i], now_ms);
     }
     table_flush(table);
-    (void)fflush(stdout);
+    terminal_flush(&cli->output);
 }
 
 static enum exit_status run(struct cli *cli, int count, char **words)

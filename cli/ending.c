@@ -42,7 +42,7 @@ void ending_add(uint64_t task_id, const Ganger__V1__Task *task, void *data)
     }
     if (ending->cli->json) {
         json_print_message(&ending->cli->output, &task->base);
-        (void)fflush(stdout);
+        terminal_flush(&ending->cli->output);
         return;
     }
     if (ending->cli->quiet || (ending->only_bad && task->state == GANGER__V1__TASK_STATE__COMPLETED))

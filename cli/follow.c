@@ -109,7 +109,7 @@ static void on_output(const struct ganger_reply *reply, void *data)
     if (reply->response != NULL) {
         const Ganger__V1__StreamChunk *chunk = (const Ganger__V1__StreamChunk *)(const void *)reply->response;
         logs_show(follow->logs, stream, follow->fence, chunk->data);
-        (void)fflush(stream->output->stream);
+        terminal_flush(stream->output);
         follow->heard_ms = clock_boot_ms();
     }
     if (!reply->end)
@@ -182,7 +182,7 @@ static void end_run(struct follow *follow)
             ganger_cancel(follow->logs->store, TAKE(output->call));
         if (!follow->logs->cli->json)
             content_end(output->stream->output, &output->stream->filter);
-        (void)fflush(output->stream->output->stream);
+        terminal_flush(output->stream->output);
     }
 }
 

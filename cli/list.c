@@ -154,7 +154,7 @@ static void print_page(struct cli *cli, struct table *table, const Ganger__V1__L
             add_row(table, page->tasks[i], now_ms);
     }
     table_flush(table);
-    (void)fflush(stdout);
+    terminal_flush(&cli->output);
 }
 
 /* Page by page, so that a list of millions begins at once and is never held. */

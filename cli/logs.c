@@ -173,7 +173,7 @@ static enum exit_status read_once(struct logs *logs, const Ganger__V1__Task *tas
             continue;
         found++;
         TRY_DONE(read_stream(logs, task, &logs->streams[i], fence));
-        (void)fflush(logs->streams[i].output->stream);
+        terminal_flush(logs->streams[i].output);
     }
     if (found > 0)
         return EXIT_DONE;

@@ -9,7 +9,7 @@
 /* One stream of a run and where it is shown. */
 struct logs_stream {
     char *name;
-    const struct terminal *output; /* borrowed */
+    struct terminal *output; /* borrowed */
     struct text_filter filter;
     uint64_t offset; /* up to which it has been shown */
 };

@@ -10,17 +10,15 @@
 #include <unistd.h>
 
 /* A result that did not get out is a failure, whatever the daemons did; a reader that has gone away needs no words. */
-static enum exit_status finish_output(enum exit_status exit_status)
+static enum exit_status finish_output(struct terminal *output, enum exit_status exit_status)
 {
-    bool failed = ferror(stdout) != 0;
-
-    errno = 0;
-    if (fflush(stdout) == 0 && !failed)
+    terminal_flush(output);
+    if (output->error == 0 && ferror(output->stream) == 0)
         return exit_status;
-    if (errno == EPIPE)
+    if (output->error == EPIPE)
         return EXIT_WORK_FAILED;
-    return problem(EXIT_WORK_FAILED, errno != 0 ? strerror(errno) : NULL, "what was asked of the daemons has been done",
-                   "cannot write the output");
+    return problem(EXIT_WORK_FAILED, output->error != 0 ? strerror(output->error) : NULL,
+                   "what was asked of the daemons has been done", "cannot write the output");
 }
 
 /* Whoever started us may have closed them, and then the next descriptor that is opened would take their number: what is
@@ -47,6 +45,6 @@ int main(int count, char **words)
 
     enum exit_status exit_status = command_dispatch(&cli, NULL, count, words);
     daemon_close_all(&cli);
-    exit_status = finish_output(exit_status);
+    exit_status = finish_output(&cli.output, exit_status);
     return exit_status == EXIT_HELPED ? EXIT_DONE : (int)exit_status;
 }

@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,13 @@ struct terminal terminal_of(FILE *stream, bool colorless, bool unicode)
     terminal.colours = terminal.interactive && capable && !colorless && (no_color == NULL || no_color[0] == '\0');
     terminal_measure(&terminal);
     return terminal;
+}
+
+void terminal_flush(struct terminal *terminal)
+{
+    errno = 0;
+    if (fflush(terminal->stream) != 0 && terminal->error == 0)
+        terminal->error = errno;
 }
 
 static const char *const tones[] = {

@@ -13,6 +13,7 @@ struct terminal {
     bool colours;
     bool unicode;   /* can draw more than ASCII */
     unsigned width; /* in columns; 0 = no bound */
+    int error;      /* errno of the first flush that failed */
 };
 
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_BAD, TONE_BUSY, TONE_FAINT, TONE_STRONG };
@@ -20,6 +21,8 @@ enum tone { TONE_PLAIN, TONE_GOOD, TONE_BAD, TONE_BUSY, TONE_FAINT, TONE_STRONG 
 struct terminal terminal_of(FILE *stream, bool colorless, bool unicode);
 /* The width now: people resize windows. */
 void terminal_measure(struct terminal *terminal);
+/* Sends what was printed; why that failed is kept for the end. */
+void terminal_flush(struct terminal *terminal);
 /* What switches a tone on, and what switches every tone off: "" where there are no colours. */
 const char *terminal_tone(const struct terminal *terminal, enum tone tone);
 const char *terminal_plain(const struct terminal *terminal, enum tone tone);

@@ -484,21 +484,6 @@ class WithWorker(Suite):
         self.assertEqual(result.status, FAILED)
         self.assertRegex(normal(result.output), f"{task_id} sh CANCELED .* enough\n")
 
-    def test_waiting_goes_on_over_a_restart_of_the_broker(self):
-        go = f"{self.place.folder}/after-restart"
-        task_id = self.submit("--type", "sh", f"while [ ! -e {go} ]; do sleep 0.05; done")
-        self.await_state(task_id, "RUNNING")
-        process = start(["wait", task_id], self.place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.assertIn(b"0/1", process.stderr.readline())
-        self.place.broker.process.kill()
-        self.place.broker.process.wait()
-        self.place.broker.start()
-        with open(go, "wb"):
-            pass
-        out, errors = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 0, (out, errors))
-        self.assertIn(b"COMPLETED", out)
-
     def test_agents_and_types_are_listed(self):
         self.assertRegex(normal(self.good("agents")),
                          r"\AAGENT HOST HELD SLOTS HEARD CAN RUN\nw1 \S+ \d 4 <span> ago sh \d/4, missing: .*\n\Z")

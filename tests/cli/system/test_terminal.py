@@ -86,9 +86,9 @@ class OnATerminal(Suite):
         self.assertIn('"state":"SCHEDULED"', self.good("show", "--json", task_id))
 
     def test_a_broker_that_is_away_is_said_and_waited_for(self):
-        task_id = self.submit("--type", "sh", "--delay", "1h", "x")
+        task_id = self.submit("--type", "sh", "sleep 600")
         terminal = Terminal(self.place.environment, "wait", task_id, columns=120)
-        terminal.read_until(lambda text: "0/1" in text)
+        terminal.read_until(lambda text: "1 running" in text)
         self.place.broker.process.kill()
         self.place.broker.process.wait()
         terminal.read_until(lambda text: "the broker does not answer, waiting" in text)
@@ -146,6 +146,8 @@ class ClosedStreams(Suite):
                 with self.subTest(redirection=redirection, command=command):
                     self.assertEqual(done.returncode, status, done)
                     self.assertNotIn(b"Sanitizer", done.stderr)
+                    if redirection == ">&-":
+                        self.assertIn(b"Bad file descriptor", done.stderr, "nothing else has taken its number")
         with open(self.place.broker.log, encoding="utf-8") as log:
             self.assertNotIn("<3>", log.read())
 
