@@ -46,16 +46,28 @@ void daemon_fixture_init(struct daemon_fixture *fixture, const char *setting)
     daemon_fixture_start(fixture, setting);
 }
 
+/* The life that is cut short begins when the daemon listens: on a slow machine a start alone can take longer than the
+ * interval, and nothing would ever be served. */
+static pid_t start_and_wait(const struct daemon_fixture *fixture)
+{
+    uint64_t deadline_ms = clock_boot_ms() + TIMEOUT_MS;
+    pid_t pid = start(fixture, NULL);
+
+    while (pid > 0 && !socket_is_listened_on(fixture->endpoint) && clock_boot_ms() < deadline_ms)
+        (void)poll(NULL, 0, 5);
+    return pid;
+}
+
 /* Kills and starts until a byte comes, then leaves it alive until the pipe is closed. */
 static void keep_killing(const struct daemon_fixture *fixture, int orders, uint32_t interval_ms)
 {
     struct pollfd order = {.fd = orders, .events = POLLIN};
-    pid_t pid = start(fixture, NULL);
+    pid_t pid = start_and_wait(fixture);
     char byte;
 
     while (poll(&order, 1, (int)interval_ms) == 0) {
         process_kill(pid);
-        pid = start(fixture, NULL);
+        pid = start_and_wait(fixture);
     }
     while (read(orders, &byte, sizeof byte) > 0)
         ;

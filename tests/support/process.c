@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,6 +106,19 @@ int process_stop(pid_t pid, uint32_t timeout_ms)
         return 128 + SIGKILL;
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool socket_is_listened_on(const char *endpoint)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return false;
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%.100s", endpoint + strlen("ipc://"));
+    bool connected = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    (void)close(fd);
+    return connected;
 }
 
 uint64_t process_memory_bytes(pid_t pid)

@@ -27,6 +27,9 @@ void process_kill(pid_t pid);
 /* SIGTERM, then up to timeout_ms of waiting, then SIGKILL. The exit status, or 128 + the signal that ended it. */
 int process_stop(pid_t pid, uint32_t timeout_ms);
 
+/* Whether somebody listens on this ipc endpoint ("ipc:///path"). */
+bool socket_is_listened_on(const char *endpoint);
+
 /* Resident memory of its own, without mapped files, in bytes; 0 when there is no such process. */
 uint64_t process_memory_bytes(pid_t pid);
 
