@@ -31,7 +31,7 @@ wait_until_restarted() {
 }
 
 systemd-sysusers && systemd-tmpfiles --create ganger.conf
-systemctl start ganger.target
+systemctl --quiet enable --now ganger.target
 for unit in ganger-broker ganger-contextd ganger-worker; do
     say "active:$unit" "$(systemctl is-active "$unit")"
     say "user:$unit" "$(ps -o user:32= -p "$(main_pid "$unit")")"
