@@ -13,7 +13,7 @@
 enum { OPTION_TYPES = OPTION_FIRST };
 
 static const struct argp_option options[] = {
-    {"types", OPTION_TYPES, NULL, 0, "show the types of agents instead, and who can run them", 0},
+    {"types", OPTION_TYPES, NULL, 0, "by type of agent instead", 0},
     {0},
 };
 
@@ -23,7 +23,7 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_agents = {
     .name = "agents",
     .usage = "[--types]",
-    .summary = "show supervisors and agents, what they can run and what they hold",
+    .summary = "show supervisors and agents, what they can run and hold",
     .examples = "gangerctl agents\n"
                 "gangerctl agents --types\n"
                 "gangerctl agents --json | jq 'select(.silent_ms > 60000) | .agent_id'\n",

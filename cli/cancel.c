@@ -19,7 +19,7 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_cancel = {
     .name = "cancel",
     .usage = "[--reason TEXT] ID...",
-    .summary = "cancel tasks: waiting ones at once, running ones when their agent has stopped",
+    .summary = "cancel tasks; a running one ends when its agent has stopped",
     .examples = "gangerctl cancel 0000-01K3\n"
                 "gangerctl cancel --reason \"wrong branch\" 0000-01K3 0000-01K4\n"
                 "gangerctl list -q --state ready --type review | xargs gangerctl cancel\n",

@@ -52,7 +52,7 @@ static const char *explain_local(const char *path)
 
     switch (error) {
     case 0:
-        return "something holds the socket, but it does not speak as a daemon of Ganger should";
+        return "the socket is open, but nobody answers on it: the daemon hangs, or it is no daemon of Ganger";
     case ENOENT:
         return "the socket does not exist";
     case ECONNREFUSED:

@@ -42,8 +42,7 @@ void help_overview(FILE *stream, const struct command *group)
         (void)fprintf(stream, "  %-*s %s\n", group != NULL ? NAME_COLUMNS + 6 : NAME_COLUMNS, (*at)->name,
                       (*at)->summary);
     if (group == NULL)
-        (void)fprintf(stream, "\nEverywhere: --json, -q, --timeout TIME, --broker ENDPOINT, --context ENDPOINT, "
-                              "--no-color\n");
+        (void)fprintf(stream, "\nEverywhere: --json -q --timeout TIME --broker ENDPOINT --context ENDPOINT\n");
     (void)fprintf(stream, "\ngangerctl help %s%sCOMMAND shows examples and options.\n",
                   group != NULL ? group->name : "", group != NULL ? " " : "");
 }
@@ -93,7 +92,7 @@ void help_command(FILE *stream, const struct command *command)
         for (const struct argp_option *option = command->options; option->name != NULL; option++)
             print_option(stream, option);
     }
-    (void)fprintf(stream, "Options of every command: ");
+    (void)fprintf(stream, "\nEverywhere: ");
     for (const struct argp_option *option = options_global; option->name != NULL; option++)
         if ((option->flags & OPTION_HIDDEN) == 0)
             (void)fprintf(stream, "%s--%s", option == options_global ? "" : " ", option->name);

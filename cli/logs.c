@@ -32,7 +32,7 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_logs = {
     .name = "logs",
     .usage = "[OPTION...] ID",
-    .summary = "show what a task's agent wrote: its stdout to stdout, its stderr to stderr",
+    .summary = "show what a task's agent wrote, its stdout and stderr apart",
     .examples = "gangerctl logs 0000-01K3\n"
                 "gangerctl logs -f 0000-01K3\n"
                 "gangerctl logs --stderr 0000-01K3 > errors.txt\n"

@@ -16,7 +16,7 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_retry = {
     .name = "retry",
     .usage = "[--force] ID...",
-    .summary = "give tasks that have failed or were canceled a new life, with all their attempts",
+    .summary = "give failed or canceled tasks a new life, with all attempts",
     .examples = "gangerctl retry 0000-01K3\n"
                 "gangerctl retry --force 0000-01K4\n"
                 "gangerctl list -q --state failed | xargs gangerctl retry\n",

@@ -21,7 +21,7 @@ const struct command command_show = {
     .name = "show",
     .alias = "get",
     .usage = "ID...",
-    .summary = "show everything about tasks: what they are, how they ended, what to do next",
+    .summary = "show everything about tasks, and what to do next",
     .examples = "gangerctl show 0000-01K3\n"
                 "gangerctl show --json 0000-01K3 | jq -r .outcome.result\n",
     .arguments_least = 1,

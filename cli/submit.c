@@ -70,8 +70,8 @@ const struct command command_submit = {
     .summary = "submit a task, or one per line; prints the ids",
     .examples = "gangerctl submit --type claude \"Fix the flaky test in tests/net.py\"\n"
                 "gangerctl submit --type review --file change.patch --wait\n"
-                "git ls-files '*.c' | gangerctl submit --type review --title \"review {}\" --each --wait\n"
-                "gangerctl submit --type nightly --delay 6h --label repo=acme/web \"run the long tests\"\n",
+                "ls *.c | gangerctl submit --type review --title \"review {}\" --each --wait\n"
+                "gangerctl submit --type nightly --delay 6h \"run the long tests\"\n",
     .options = options,
     .arguments_most = 1,
     .take_option = take_option,

@@ -19,7 +19,7 @@ static enum exit_status run(struct cli *cli, int count, char **words)
 const struct command command_version = {
     .name = "version",
     .usage = "",
-    .summary = "show the version of gangerctl (status shows that of the daemons)",
+    .summary = "show the version of gangerctl",
     .examples = "gangerctl version\n",
     .run = run,
 };

@@ -12,7 +12,7 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_wait = {
     .name = "wait",
     .usage = "[--timeout TIME] ID...",
-    .summary = "wait until tasks have ended; exits with 1 when one did not complete, 124 after --timeout",
+    .summary = "wait until tasks have ended; exits with 1 if one did not complete",
     .examples = "gangerctl wait 0000-01K3\n"
                 "gangerctl wait --timeout 10m 0000-01K3 0000-01K4\n"
                 "gangerctl list -q --state running | xargs gangerctl wait\n",

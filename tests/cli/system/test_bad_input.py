@@ -5,6 +5,7 @@ right whatever the daemons hold is refused without asking them: there are none i
 """
 
 import os
+import signal
 import subprocess
 import unittest
 
@@ -230,10 +231,11 @@ class WithoutDaemons(Suite):
                 text = self.good("help", *command.split())
                 self.assertTrue(text.startswith("Examples:\n  "), text)
                 self.assertLessEqual(text.count("\n"), 30)
-                self.assertLessEqual(max(map(len, text.splitlines())), 110)
+                self.assertLessEqual(max(map(len, text.splitlines())), 80)
                 self.assertEqual(text, self.good(*command.split(), "--help"))
                 self.assertEqual(text, self.good(*command.split(), "-h"))
         self.assertLessEqual(self.good("help").count("\n"), 30)
+        self.assertLessEqual(max(map(len, self.good("help").splitlines())), 80)
 
     def test_output_that_cannot_be_written_is_an_error(self):
         with open("/dev/full", "wb") as full:
@@ -274,6 +276,14 @@ class WithDaemons(Suite):
             for words in (["get", key], ["put", key, "v"], ["delete", key]):
                 with self.subTest(words=words):
                     self.bad(USAGE, "context", *words)
+
+    def test_a_daemon_that_hangs_is_told_from_one_that_is_not_there(self):
+        self.place.broker.process.send_signal(signal.SIGSTOP)
+        try:
+            errors = self.bad(NO_DAEMON, "--timeout", "500ms", "list")
+        finally:
+            self.place.broker.process.send_signal(signal.SIGCONT)
+        self.assertIn("the socket is open, but nobody answers on it", errors)
 
     def test_an_id_is_not_taken_for_an_option(self):
         self.assertIn("there is no option -5", self.bad(USAGE, "show", "-5"))
