@@ -111,7 +111,12 @@ uint64_t submit_one(struct ganger *ganger)
 /* protobuf-c's messages have no const, requests are only read. */
 static char *unconst(const char *text)
 {
-    return (char *)(uintptr_t)text;
+    union {
+        const char *read;
+        char *written;
+    } pointer = {.read = text};
+
+    return pointer.written;
 }
 
 static Ganger__V1__ClaimTasksRequest claim_request(const char *agent_id, uint32_t wait_ms)
@@ -243,12 +248,12 @@ void open_wait(struct ganger *ganger, uint64_t task_id, uint32_t wait_ms, struct
                        opened);
 }
 
-void open_watch(struct ganger *ganger, const uint64_t *task_ids, size_t count, struct opened *opened)
+void open_watch(struct ganger *ganger, uint64_t *task_ids, size_t count, struct opened *opened)
 {
     Ganger__V1__WatchTasksRequest request = GANGER__V1__WATCH_TASKS_REQUEST__INIT;
 
     *opened = (struct opened){0};
-    request.task_ids = (uint64_t *)(uintptr_t)task_ids;
+    request.task_ids = task_ids;
     request.n_task_ids = count;
     (void)ganger_start(ganger, &ganger__v1__tasks__descriptor, "WatchTasks", &request.base, 0, 262144, on_reply,
                        opened);

@@ -64,7 +64,7 @@ struct opened {
 };
 void open_claim(struct ganger *ganger, const char *agent_id, uint32_t wait_ms, struct opened *opened);
 void open_wait(struct ganger *ganger, uint64_t task_id, uint32_t wait_ms, struct opened *opened);
-void open_watch(struct ganger *ganger, const uint64_t *task_ids, size_t count, struct opened *opened);
+void open_watch(struct ganger *ganger, uint64_t *task_ids, size_t count, struct opened *opened);
 void open_attend(struct ganger *ganger, const char *agent_id, struct opened *opened);
 /* Processes until so many messages have come, or it has ended; bounded. */
 void wait_for_messages(struct ganger *ganger, const struct opened *opened, size_t messages);

@@ -149,7 +149,7 @@ Test(list, a_page_fits_a_frame_whatever_the_results)
     do {
         const struct answer *answer = world_do(world, &command);
         cr_assert_gt(answer->list.count, 0);
-        cr_assert_leq(answer->list.count * sizeof result, 1024 * 1024);
+        cr_assert_leq(answer->list.count * sizeof result, (size_t)1024 * 1024);
         found += answer->list.count;
         command.list.page_token = answer->list.next_page_token;
     } while (command.list.page_token != 0);

@@ -40,7 +40,7 @@ static void expect_data_loss(enum broker_table table)
     struct world *world = world_with_a_task();
     struct command command = {.kind = COMMAND_GET, .get = {.task_id = 1, .with_payload = true}};
 
-    for (size_t bit = 0; bit < 8 * 160; bit += 5) {
+    for (size_t bit = 0; bit < (size_t)8 * 160; bit += 5) {
         flip(world, table, key_of_id(1), bit);
         command.token = 0;
         world_refused(world, &command, STATUS_DATA_LOSS, "DAMAGED_RECORD");
