@@ -55,7 +55,7 @@ static void start_failed(struct run *run, const struct shim_report *report)
     (void)snprintf(reason, sizeof reason, "the agent could not be started: %s: %s",
                    known ? steps[report->step] : "its shim", strerror(report->error));
     run_keep_reason(run, reason);
-    log_warning("Run not started", log_text("task", run->id_text), log_text("agent_id", run->agent_id),
+    log_warning("Run not started", log_text("agent_id", run->agent_id), log_text("task", run->id_text),
                 log_text("problem", reason));
     if (report->error == E2BIG)
         run->ending.refused_for_good = true;
