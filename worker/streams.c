@@ -12,6 +12,7 @@
 #define UNDER_WAY_MAX 4      /* pieces of one stream */
 #define ALL_UNDER_WAY_MAX 64 /* of all: one agent that writes much slows nobody else */
 #define PAUSE_MS 500
+#define TIMEOUT_MS 4000 /* then it is sent again: what is there already is recognised by its offset */
 
 static const char *const names[STREAMS] = {[STREAM_STDOUT] = "stdout", [STREAM_STDERR] = "stderr"};
 
@@ -103,7 +104,8 @@ static void under_way(struct stream *stream, const char *method, const ProtobufC
 
     stream->under_way++;
     supervisor->pieces_under_way++;
-    (void)ganger_start(supervisor->context, &ganger__v1__streams__descriptor, method, request, 0, 0, on_reply, stream);
+    (void)ganger_start(supervisor->context, &ganger__v1__streams__descriptor, method, request, TIMEOUT_MS, 0, on_reply,
+                       stream);
 }
 
 static bool send_piece(struct stream *stream, size_t size)

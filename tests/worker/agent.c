@@ -4,7 +4,7 @@
  *     daemons COUNT            COUNT daemons that left by double fork and setsid, then wait
  *     strays COUNT             the same, then exit 0
  *     bomb COUNT               processes that fork as fast as they can until COUNT were made, and then wait
- *     comet COUNT              a process that forks a child and exits, COUNT times: never long the same pid
+ *     comet SECONDS            a process that forks a child and exits, again and again: never long the same pid
  *     grandchildren FILE       a tree of three with one that ignores SIGTERM; "ready" to FILE
  *     flood BYTES              BYTES of output
  *     argument TEXT            TEXT to stdout          stdin    stdin to stdout         file    $GANGER_PAYLOAD to
@@ -119,12 +119,13 @@ static int do_bomb(char **arguments)
 
 static int do_comet(char **arguments)
 {
-    int limit = number(arguments[0]);
+    time_t end = time(NULL) + number(arguments[0]);
 
     (void)!write(STDOUT_FILENO, "ready\n", 6);
-    for (int i = 0; i < limit; i++)
+    while (time(NULL) < end)
         if (fork() != 0)
             _exit(0);
+    (void)!write(STDOUT_FILENO, "over\n", 5);
     return 0;
 }
 

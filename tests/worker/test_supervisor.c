@@ -1,5 +1,6 @@
 #include "common/base/check.h"
 #include "common/base/cleanup.h"
+#include "common/base/id.h"
 #include "tests/support/process.h"
 #include "tests/worker/processes.h"
 #include "tests/worker/site.h"
@@ -125,7 +126,7 @@ Test(supervisor, never_starts_more_than_its_slots_and_the_maximum_of_a_type)
 
     start(3, "[agent a]\ncommand = $ interval @/lines 0.05\nmax = 2\n[agent b]\ncommand = $ interval @/lines 0.05\n");
     for (size_t i = 0; i < 24; i++)
-        ids[i] = site_submit_text(i % 2 == 0 ? "a" : "b", "");
+        ids[i] = site_submit_text(i < 12 ? "a" : "b", "");
     for (size_t i = 0; i < 24; i++)
         ganger_free(site_wait(ids[i], COMPLETED));
 
@@ -249,13 +250,20 @@ Test(supervisor, that_was_killed_leaves_no_process_and_its_task_runs_again)
 
 Test(supervisor, that_is_started_at_once_after_a_kill_waits_for_the_end_of_old_runs)
 {
-    start(1, "[agent slow]\ncommand = $ grandchildren @/ready\ngrace = 500ms\n");
+    char fence_text[ID_TEXT_SIZE];
+
+    start(1, "[agent slow]\ncommand = $ grandchildren @/ready\ngrace = 3s\n");
     uint64_t task_id = site_submit_text("slow", "");
     cr_assert(WAIT_UNTIL(file_has("ready", "ready"), SITE_LIMIT_MS));
+    Ganger__V1__GetTaskResponse *response = site_get(task_id);
+    CLEANUP(free)
+    char *old_run = format_text(".%s/work", id_format(response->task->fence, fence_text));
+    ganger_free(response);
+    cr_assert_eq(processes_with(old_run), 3);
     process_kill(site.worker);
     start(1, "[agent slow]\ncommand = $ interval @/lines 0\n");
     cr_assert(WAIT_UNTIL(file_has("lines", "start"), SITE_LIMIT_MS));
-    cr_expect_leq(processes_with(site.directory), 1, "no process of the old run lives when the new one begins");
+    cr_expect_eq(processes_with(old_run), 0, "a process of the old run lives when the new one begins");
     ganger_free(site_wait(task_id, COMPLETED));
 }
 
