@@ -27,8 +27,8 @@ size_t tree_signal(pid_t root, bool with_root, int signal_number);
 /* One round of killing: stops descendants until none runs that could fork, then kills them. Returns how many there
  * were. What forked in the meantime is for the next round: the caller repeats until nothing is left. */
 size_t tree_kill(pid_t root, bool with_root);
-/* Kills the direct children of this process. Fast: it wins against a process that forks and exits all the time, which
- * no scan of /proc ever meets alive. */
+/* Kills the direct children of this process. Cheap: a process that forks and exits all the time is seldom met alive by
+ * a scan of /proc, the less the more processes there are (among 1,600 it took 20 s instead of 1 s to catch one). */
 void children_kill(void);
 /* Writes the direct children of this process into pids; returns how many there are, at most limit. */
 size_t children_list(pid_t *pids, size_t limit);
