@@ -7,7 +7,6 @@
 #include "cli/values.h"
 #include "cli/watch.h"
 #include "common/base/check.h"
-#include "common/base/clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -111,17 +110,6 @@ static enum exit_status take_backoff(const char *option, const char *value, uint
     return EXIT_DONE;
 }
 
-/* The field for delays ends at 49 days; a longer one is said as the time at which it is over. */
-static enum exit_status take_delay(const char *value, Ganger__V1__TaskSpec *spec)
-{
-    uint64_t delay_ms = 0;
-
-    TRY_DONE(value_duration("--delay", value, 1, DELAY_MOST_MS, &delay_ms));
-    spec->delay_ms = delay_ms <= UINT32_MAX ? (uint32_t)delay_ms : 0;
-    spec->not_before_ms = delay_ms <= UINT32_MAX ? 0 : clock_wall_ms() + delay_ms;
-    return EXIT_DONE;
-}
-
 static enum exit_status take_option(int key, char *value, void *data)
 {
     struct choices *choices = data;
@@ -150,7 +138,7 @@ static enum exit_status take_option(int key, char *value, void *data)
     case OPTION_LABEL:
         return value_label("--label", value, &choices->labels);
     case OPTION_DELAY:
-        return take_delay(value, spec);
+        return value_duration("--delay", value, 1, DELAY_MOST_MS, &spec->delay_ms);
     case OPTION_RUN_TIMEOUT:
         return value_duration("--run-timeout", value, 1, RUN_TIMEOUT_MOST_MS, &spec->run_timeout_ms);
     case OPTION_MAX_ATTEMPTS:

@@ -30,7 +30,7 @@ struct task_spec {
     uint64_t run_timeout_ms;
     uint64_t retention_ms;
     uint32_t priority;
-    uint32_t delay_ms;
+    uint64_t delay_ms;
     uint32_t max_attempts;
     uint32_t backoff_ms;
     uint32_t backoff_max_ms;

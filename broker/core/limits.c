@@ -82,6 +82,7 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
         return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
     if (spec->not_before_ms > 0 && spec->delay_ms > 0)
         return BAD_FIELD(error, "delay_ms: it cannot be given together with not_before_ms");
+    TRY(check_duration("delay_ms", spec->delay_ms, DELAY_MAX_MS, error));
     TRY(check_duration("run_timeout_ms", spec->run_timeout_ms, RUN_TIMEOUT_MAX_MS, error));
     TRY(check_duration("retention_ms", spec->retention_ms, RETENTION_MAX_MS, error));
     if (spec->max_attempts > ATTEMPTS_MAX)

@@ -190,7 +190,7 @@ struct bytes record_of_body(struct buffer *buffer, uint64_t id, const struct tas
 {
     record_begin(buffer, BODY_VERSION);
     buffer_add_u64(buffer, spec->not_before_ms);
-    buffer_add_u32(buffer, spec->delay_ms);
+    buffer_add_u64(buffer, spec->delay_ms);
     record_add_text(buffer, spec->title);
     record_add_text(buffer, spec->content_type);
     buffer_add_u8(buffer, (uint8_t)spec->label_count);
@@ -209,7 +209,7 @@ bool record_read_body(struct bytes value, uint64_t id, struct arena *arena, stru
     if (!record_open(value, BODY_VERSION, id, &reader))
         return false;
     spec->not_before_ms = reader_u64(&reader);
-    spec->delay_ms = reader_u32(&reader);
+    spec->delay_ms = reader_u64(&reader);
     spec->title = record_text(&reader);
     spec->content_type = record_text(&reader);
     spec->label_count = reader_u8(&reader);

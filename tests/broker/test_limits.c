@@ -97,6 +97,16 @@ Test(limits, a_delay_and_a_time_exclude_each_other)
     expect_spec(spec, "delay_ms:");
 }
 
+Test(limits, a_delay_is_at_most_366_days)
+{
+    struct task_spec spec = spec_of("t");
+
+    spec.delay_ms = (uint64_t)366 * 24 * 3600 * 1000;
+    expect_spec(spec, NULL);
+    spec.delay_ms++;
+    expect_spec(spec, "delay_ms:");
+}
+
 static void expect_refused(struct world *world, struct command command, const char *field)
 {
     const struct answer *answer = world_ask(world, &command);

@@ -49,7 +49,7 @@ class WithoutWorker(Suite):
             "run_timeout_ms": 7200000, "max_attempts": 7, "backoff_ms": 3000, "backoff_max_ms": 240000,
             "retention_ms": 432000000})
 
-    def test_a_delay_may_be_longer_than_its_field_holds(self):
+    def test_a_delay_may_last_366_days(self):
         task = self.task(self.submit_here("--delay", "366d", "x"))
         self.assertEqual(task["state"], "SCHEDULED")
         self.assertAlmostEqual(task["due_in_ms"], 366 * 86400000, delta=60000)
