@@ -388,13 +388,14 @@ Test(supervisor, leaves_no_descriptor_and_no_zombie_after_many_runs)
 
     start(4, "[agent none]\ncommand = $ exit 0\n");
     ganger_free(site_wait(site_submit_text("none", ""), COMPLETED));
-    cr_assert(WAIT_UNTIL(site_run_directories() == 0, SITE_LIMIT_MS));
+    cr_assert(WAIT_UNTIL(site_run_directories() == 0 && child_of(site.worker) == 0, SITE_LIMIT_MS));
+    /* The first run's last descriptors may still be open here, so there may be fewer in the end, but never more. */
     size_t before = descriptors_of(site.worker);
     for (int i = 0; i < 200; i++)
         last_id = site_submit_text("none", "");
     ganger_free(site_wait(last_id, COMPLETED));
     cr_expect(WAIT_UNTIL(site_run_directories() == 0 && child_of(site.worker) == 0, SITE_LIMIT_MS));
-    cr_expect_eq(descriptors_of(site.worker), before);
+    cr_expect(WAIT_UNTIL(descriptors_of(site.worker) <= before, SITE_LIMIT_MS));
 }
 
 Test(supervisor, goes_on_with_the_output_of_an_agent_that_has_cut_it)
