@@ -363,10 +363,8 @@ int main(void)
     sign_lock();
     run(&shim);
     report_gone(&shim);
-    if (shim.order.block != NULL && shim.order.texts[SHIM_SCRATCH][0] != '\0') {
-        (void)chdir("/");
+    if (shim.order.block != NULL && shim.order.texts[SHIM_SCRATCH][0] != '\0')
         (void)remove_tree(shim.order.texts[SHIM_SCRATCH]);
-    }
     order_done(&shim.order);
     return EXIT_SUCCESS;
 }
