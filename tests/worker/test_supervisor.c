@@ -250,6 +250,7 @@ Test(supervisor, that_was_killed_leaves_no_process_and_its_task_runs_again)
 
 Test(supervisor, that_is_started_at_once_after_a_kill_waits_for_the_end_of_old_runs)
 {
+    char task_text[ID_TEXT_SIZE];
     char fence_text[ID_TEXT_SIZE];
 
     start(1, "[agent slow]\ncommand = $ grandchildren @/ready\ngrace = 3s\n");
@@ -257,7 +258,8 @@ Test(supervisor, that_is_started_at_once_after_a_kill_waits_for_the_end_of_old_r
     cr_assert(WAIT_UNTIL(file_has("ready", "ready"), SITE_LIMIT_MS));
     Ganger__V1__GetTaskResponse *response = site_get(task_id);
     CLEANUP(free)
-    char *old_run = format_text(".%s/work", id_format(response->task->fence, fence_text));
+    char *old_run = format_text("%s/worker/runs/%s.%s/", site.directory, id_format(task_id, task_text),
+                                id_format(response->task->fence, fence_text));
     ganger_free(response);
     cr_assert_eq(processes_with(old_run), 3);
     process_kill(site.worker);
