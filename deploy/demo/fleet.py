@@ -6,6 +6,7 @@ order, and prove that no process is left.
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -98,7 +99,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._keeper = threading.Thread(target=self._keep_up, daemon=True)
         self._sockets = folder
-        if len(os.path.join(folder, "ganger-contextd.notify")) > SOCKET_PATH_MAX:
+        # Spaces and commas separate endpoints.
+        if len(os.path.join(folder, "ganger-contextd.notify")) > SOCKET_PATH_MAX or re.search(r"[\s,]", folder):
             self._sockets = tempfile.mkdtemp(prefix="ganger-")
         self.endpoints = {
             "GANGER_BROKER": f"ipc://{self._sockets}/broker.sock",
