@@ -208,7 +208,12 @@ static bool receive_parts(struct rpc_server *server, zmq_msg_t *id, zmq_msg_t *f
     return true;
 }
 
-size_t rpc_server_receive(struct rpc_server *server, size_t max, uint64_t now_ms)
+static bool has_room(const struct rpc_intake *intake, size_t count)
+{
+    return count < intake->max && (count == 0 || intake->is_full == NULL || !intake->is_full(intake->data));
+}
+
+size_t rpc_server_receive(struct rpc_server *server, const struct rpc_intake *intake, uint64_t now_ms)
 {
     zmq_msg_t id;
     zmq_msg_t frame;
@@ -218,7 +223,7 @@ size_t rpc_server_receive(struct rpc_server *server, size_t max, uint64_t now_ms
     peers_read_events(server);
     (void)zmq_msg_init(&id);
     (void)zmq_msg_init(&frame);
-    while (count < max && receive_parts(server, &id, &frame, &single)) {
+    while (has_room(intake, count) && receive_parts(server, &id, &frame, &single)) {
         count++;
         if (!single) {
             server->malformed++;

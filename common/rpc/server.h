@@ -61,8 +61,14 @@ struct rpc_server *rpc_server_free(struct rpc_server *server);
 int rpc_server_fd(const struct rpc_server *server);
 bool rpc_server_waiting(struct rpc_server *server);
 
-/* Reads and dispatches at most max frames; returns how many there were. now_ms is CLOCK_BOOTTIME, for deadlines. */
-size_t rpc_server_receive(struct rpc_server *server, size_t max, uint64_t now_ms);
+/* How much one batch takes. */
+struct rpc_intake {
+    size_t max;                  /* frames */
+    bool (*is_full)(void *data); /* asked after each frame; true = no further one. NULL = only max counts */
+    void *data;
+};
+/* Reads and dispatches what waits; returns how many frames there were. now_ms is CLOCK_BOOTTIME, for deadlines. */
+size_t rpc_server_receive(struct rpc_server *server, const struct rpc_intake *intake, uint64_t now_ms);
 /* Ends parked calls whose deadline has passed with DEADLINE_EXCEEDED (their on_end is called). */
 void rpc_server_expire(struct rpc_server *server, uint64_t now_ms);
 /* The earliest deadline of an open call, UINT64_MAX when there is none. */

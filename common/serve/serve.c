@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define BATCH_MAX_DEFAULT 1024
-#define SLICE_MAX 8
 
 struct serve {
     struct serve_options options;
@@ -79,26 +78,13 @@ static void discard_batch(struct serve *serve)
     rpc_server_flush(options->server, serve->revision);
 }
 
-/* In slices, so that a batch of heavy requests is cut off soon after it is full; of light ones there are more at a
- * time, because every slice costs a look at the socket. */
 static void receive(const struct serve *serve, uint64_t now_ms)
 {
     const struct serve_options *options = &serve->options;
-    bool (*is_full)(void *) = options->callbacks->batch_is_full;
-    size_t slice = is_full != NULL ? 1 : options->batch_max;
+    struct rpc_intake intake = {
+        .max = options->batch_max, .is_full = options->callbacks->batch_is_full, .data = options->state};
 
-    size_t left = options->batch_max;
-
-    while (left > 0) {
-        size_t count = slice < left ? slice : left;
-        if (rpc_server_receive(options->server, count, now_ms) < count)
-            return;
-        left -= count;
-        if (is_full != NULL && is_full(options->state))
-            return;
-        if (slice < SLICE_MAX)
-            slice *= 2;
-    }
+    (void)rpc_server_receive(options->server, &intake, now_ms);
 }
 
 static void run_batch(struct serve *serve)

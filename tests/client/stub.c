@@ -211,7 +211,7 @@ static void *serve(void *data)
                            {.fd = stub->stop_fd, .events = POLLIN}};
 
     while ((fds[1].revents & POLLIN) == 0) {
-        (void)rpc_server_receive(stub->server, 1000, clock_boot_ms());
+        (void)rpc_server_receive(stub->server, &(struct rpc_intake){.max = 1000}, clock_boot_ms());
         rpc_server_expire(stub->server, clock_boot_ms());
         rpc_server_flush(stub->server, 9);
         (void)poll(fds, 2, rpc_server_waiting(stub->server) ? 0 : 100);

@@ -163,7 +163,7 @@ void fixture_turn(struct fixture *fixture, struct rpc_client *client)
     if (client != NULL)
         rpc_client_process(client, clock_boot_ms());
     if (fixture->server != NULL) {
-        (void)rpc_server_receive(fixture->server, 1000, clock_boot_ms());
+        (void)rpc_server_receive(fixture->server, &(struct rpc_intake){.max = 1000}, clock_boot_ms());
         rpc_server_expire(fixture->server, clock_boot_ms());
         if (!fixture->hold_replies)
             rpc_server_flush(fixture->server, fixture->revision);
