@@ -44,12 +44,21 @@ static void hand_on(struct shell *shell, const struct command *command, const st
                   log_text("task", id_format(effects->damaged_id, text)));
 }
 
+/* Anew for each command: a holder counts its lease from the sending of its request. One that began with the batch, which
+ * can be older than the request, would end before that. */
+static void look_at_clocks(struct shell *shell, uint64_t now_ms)
+{
+    shell->now.store_ms = shell->opened_store_ms + (now_ms - shell->opened_boot_ms);
+    shell->now.wall_ms = clock_wall_ms();
+}
+
 const struct answer *shell_ask(struct shell *shell, const struct command *command)
 {
     struct effects *effects = &shell->effects;
     const struct answer *own = NULL;
 
     effects_reset(effects);
+    look_at_clocks(shell, clock_boot_ms());
     enum status status = broker_step(shell->broker, shell->txn, shell->now, command, effects);
     if (status == STATUS_RESOURCE_EXHAUSTED) {
         /* The whole batch is discarded at its end, and this answer with it. */
@@ -116,8 +125,7 @@ static enum status begin(void *state, struct store_txn *txn, uint64_t now_ms)
     shell->txn = txn;
     shell->batch_bytes = 0;
     shell->batch_start = rpc_server_stats(shell->server).requests;
-    shell->now.store_ms = shell->opened_store_ms + (now_ms - shell->opened_boot_ms);
-    shell->now.wall_ms = clock_wall_ms();
+    look_at_clocks(shell, now_ms);
     give_back_lost(shell);
     effects_reset(&shell->effects);
     enum status status = broker_tick(shell->broker, txn, shell->now, &shell->effects);

@@ -103,7 +103,7 @@ static void assign(struct step *step, const struct command_claim *claim, struct 
     task->claimed_ms = step->now.wall_ms;
     task->started_ms = 0;
     task->now.time_base = STORE_TIME;
-    task->now.due_ms = step->now.store_ms + broker->settings.lease_ms;
+    task->now.due_ms = lease_end_ms(broker, step->now.store_ms);
     memcpy(task->now.agent_id, claim->agent_id, strlen(claim->agent_id) + 1);
     if (claim->start)
         run_begin(step, task);

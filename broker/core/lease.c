@@ -21,10 +21,15 @@ bool run_timeout_has_passed(const struct step *step, const struct task *task)
     return task->run_deadline_ms > 0 && step->now.store_ms >= task->run_deadline_ms;
 }
 
+uint64_t lease_end_ms(const struct broker *broker, uint64_t begin_ms)
+{
+    return begin_ms + broker->settings.lease_ms + 1;
+}
+
 void lease_renew(struct step *step, struct task *task)
 {
     const struct broker_settings *settings = &step->broker->settings;
-    uint64_t until_ms = step->now.store_ms + settings->lease_ms;
+    uint64_t until_ms = lease_end_ms(step->broker, step->now.store_ms);
 
     if (task->run_deadline_ms > 0 && until_ms > task->run_deadline_ms + settings->terminate_ms)
         until_ms = task->run_deadline_ms + settings->terminate_ms;
@@ -42,7 +47,7 @@ void lease_renew(struct step *step, struct task *task)
 /* Nothing is lost before this, so that a broker that was away gives everybody time to be heard again. */
 static uint64_t first_loss_ms(const struct broker *broker)
 {
-    return broker->opened_ms + broker->settings.lease_ms;
+    return lease_end_ms(broker, broker->opened_ms);
 }
 
 static enum status look_at_run(struct step *step, uint64_t id)

@@ -7,8 +7,13 @@
 
 #include "broker/core/task.h"
 
+struct broker;
+
 /* ASSIGNED -> RUNNING, in hand. */
 void run_begin(struct step *step, struct task *task);
+/* The end of a lease that begins at this time: a millisecond later than it says. Times are cut to milliseconds, and a
+ * holder that counts finer from the sending of its request must not outlive it. */
+uint64_t lease_end_ms(const struct broker *broker, uint64_t begin_ms);
 /* A word from the holder of a held task: its lease begins anew. Past its run timeout it gets no more than the allowance
  * for ending. */
 void lease_renew(struct step *step, struct task *task);

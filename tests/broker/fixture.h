@@ -21,7 +21,8 @@ struct world {
     uint64_t next_claim_seq;
 };
 
-#define LEASE_MS 30000
+#define LEASE_SAID_MS 29999          /* what the broker is told, and what it tells */
+#define LEASE_MS (LEASE_SAID_MS + 1) /* how long a lease lasts: times are cut to milliseconds */
 #define WALL_START_MS 1700000000000
 
 struct world *world_new(void);

@@ -37,6 +37,21 @@ Test(lease, that_runs_out_counts_a_running_task_as_crashed)
     world_close(world);
 }
 
+Test(lease, lasts_a_millisecond_longer_than_its_holder_is_told)
+{
+    struct world *world = world_new();
+    (void)submit(world, "t");
+    struct run_name run = claim_started(world, "a", "t");
+
+    world_pass(world, LEASE_SAID_MS);
+    cr_assert_eq(beat(world, "a", run), VERDICT_GO_ON);
+    world_pass(world, LEASE_SAID_MS);
+    cr_assert_eq(state_of(world, run.task_id), TASK_RUNNING);
+    world_pass(world, 1);
+    cr_assert_eq(beat(world, "a", run), VERDICT_STALE);
+    world_close(world);
+}
+
 Test(lease, lasts_as_long_as_its_holder_is_heard)
 {
     struct world *world = world_new();
@@ -170,7 +185,7 @@ Test(lease, twenty_deliveries_without_a_start_fail_the_task)
 Test(lease, a_run_past_its_timeout_is_told_to_stop_and_lives_no_longer_than_the_allowance)
 {
     struct world *world =
-        world_new_with(&(struct broker_settings){.lease_ms = LEASE_MS, .terminate_ms = 5000, .random_seed = 1}, 0);
+        world_new_with(&(struct broker_settings){.lease_ms = LEASE_SAID_MS, .terminate_ms = 5000, .random_seed = 1}, 0);
     struct task_spec spec = spec_of("t");
 
     spec.run_timeout_ms = 60000;

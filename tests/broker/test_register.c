@@ -35,7 +35,7 @@ Test(registration, of_a_new_life_gives_back_what_the_old_one_held)
     command.registration.held_count = 1;
     const struct answer *answer = world_do(world, &command);
     cr_assert_eq(answer->registration.released_count, 2);
-    cr_assert_eq(answer->registration.lease_ms, LEASE_MS);
+    cr_assert_eq(answer->registration.lease_ms, LEASE_SAID_MS);
     cr_assert_eq(state_of(world, runs[0].task_id), TASK_READY);
     cr_assert_eq(get(world, runs[0].task_id)->interruptions, 1);
     cr_assert_eq(get(world, runs[0].task_id)->attempts, 0);

@@ -181,7 +181,7 @@ Test(submit, into_a_store_that_is_nearly_full_is_refused_and_nothing_else_is)
 
 Test(submit, into_a_full_store_fails_whole_and_the_core_goes_on_from_what_is_stored)
 {
-    struct world *world = world_new_with(&(struct broker_settings){.lease_ms = LEASE_MS}, 20000);
+    struct world *world = world_new_with(&(struct broker_settings){.lease_ms = LEASE_SAID_MS}, 20000);
     struct store_txn *txn = NULL;
     struct error error = {0};
     struct command parked = command_claim(world, "waiting", "other");
