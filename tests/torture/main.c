@@ -24,6 +24,7 @@
 #define PROCESSES_MAX 64
 #define TURN_NS 5000000L
 #define STOP_TIMEOUT_MS 20000
+#define STALL_MS 5000
 #define READ_TIMEOUT_MS 60000
 
 struct options {
@@ -51,6 +52,10 @@ struct torture {
     pid_t agents[PROCESSES_MAX];
     uint32_t generations[PROCESSES_MAX];
     uint32_t kills;
+    uint32_t pauses; /* of the kills */
+    uint64_t progress_ms;
+    unsigned completed; /* at that time */
+    bool stalled;
     uint32_t problems; /* processes that ended as they must not */
     uint64_t begin_ms;
     uint64_t end_ms;
@@ -227,6 +232,23 @@ static void show_progress(const struct torture *torture)
                       torture->fleet.works, atomic_load(&torture->fleet.shared->completed), torture->kills);
 }
 
+/* When nothing has been completed for a while the faults pause. The store's time goes on from where it was last saved,
+ * so a task that waits for its backoff while nobody commits anything would wait for as long as the kills go on; what is
+ * promised is that every task ends once the faults have ended. */
+static bool is_stalled(struct torture *torture)
+{
+    unsigned completed = atomic_load(&torture->fleet.shared->completed);
+    bool was_stalled = torture->stalled;
+
+    if (completed != torture->completed) {
+        torture->completed = completed;
+        torture->progress_ms = clock_boot_ms();
+    }
+    torture->stalled = clock_boot_ms() - torture->progress_ms > STALL_MS;
+    torture->pauses += torture->stalled && !was_stalled;
+    return torture->stalled;
+}
+
 /* Until the operator sees that all is completed, or the time is over. */
 static void run(struct torture *torture)
 {
@@ -239,7 +261,7 @@ static void run(struct torture *torture)
 
         (void)nanosleep(&turn, NULL);
         look_after_agents(torture);
-        if (torture->options.kill_ms == 0 || clock_boot_ms() < kill_ms)
+        if (torture->options.kill_ms == 0 || clock_boot_ms() < kill_ms || is_stalled(torture))
             continue;
         restart_broker(torture);
         kill_ms = clock_boot_ms() + torture->options.kill_ms;
@@ -336,6 +358,7 @@ static void print_verdict(const struct torture *torture, const struct verdict *v
     print_row("completed by exactly one fence", verdict->completed);
     print_row("  of these, acknowledgement not received", verdict->completed_unseen);
     print_row("broker killed and restarted", torture->kills);
+    print_row("  pauses of that, when nothing went on", torture->pauses);
     print_row("runs handed out", verdict->runs);
     print_row("  of these, replaced by a later run", verdict->replaced_runs);
     print_row("attempts failed", verdict->calls[CALL_FAIL][EVENT_OK]);
@@ -378,7 +401,7 @@ static void prepare(struct torture *torture)
                               "[broker]\nlisten = %s\nstore = %s/store\nlease = %" PRIu32 "ms\nheartbeat = %" PRIu32
                               "ms\n",
                               fleet->endpoint, fleet->directory, fleet->lease_ms, fleet->lease_ms / 3));
-    torture->begin_ms = clock_boot_ms();
+    torture->begin_ms = torture->progress_ms = clock_boot_ms();
 }
 
 int main(int argc, char **argv)
