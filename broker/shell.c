@@ -44,8 +44,8 @@ static void hand_on(struct shell *shell, const struct command *command, const st
                   log_text("task", id_format(effects->damaged_id, text)));
 }
 
-/* Anew for each command: a holder counts its lease from the sending of its request. One that began with the batch, which
- * can be older than the request, would end before that. */
+/* Anew for each command: a holder counts its lease from the sending of its request. One that began with the batch,
+ * which can be older than the request, would end before that. */
 static void look_at_clocks(struct shell *shell, uint64_t now_ms)
 {
     shell->now.store_ms = shell->opened_store_ms + (now_ms - shell->opened_boot_ms);

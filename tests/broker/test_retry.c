@@ -197,7 +197,8 @@ Test(retention, removes_a_task_when_its_time_has_passed)
 Test(retention, removes_a_bounded_number_in_one_batch)
 {
     struct world *world = world_new_with(
-        &(struct broker_settings){.lease_ms = LEASE_SAID_MS, .retention_ms = 1000, .tick_max = 10, .random_seed = 1}, 0);
+        &(struct broker_settings){.lease_ms = LEASE_SAID_MS, .retention_ms = 1000, .tick_max = 10, .random_seed = 1},
+        0);
     uint64_t counts[TASK_STATES];
 
     for (int i = 0; i < 25; i++)
