@@ -27,10 +27,10 @@ struct task_spec {
     const struct label *labels;
     size_t label_count;
     uint64_t not_before_ms;
+    uint64_t delay_ms;
     uint64_t run_timeout_ms;
     uint64_t retention_ms;
     uint32_t priority;
-    uint64_t delay_ms;
     uint32_t max_attempts;
     uint32_t backoff_ms;
     uint32_t backoff_max_ms;
