@@ -13,7 +13,8 @@
 #define DEFAULT_TERMINATE_MS 30000
 #define DEFAULT_RETENTION_MS (7ULL * 24 * 60 * 60 * 1000)
 #define DEFAULT_TICK_MAX 256
-#define STORE_TIME_SAVED_EVERY_MS 30000
+#define SAVE_INTERVAL_MIN_MS 100
+#define SAVE_INTERVAL_MAX_MS 30000
 
 typedef enum status step_fn(struct step *step, const struct command *command);
 
@@ -131,6 +132,22 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
     return claims_wake(&step);
 }
 
+static uint64_t unsaved_for_ms(const struct broker *broker, struct broker_time now)
+{
+    return now.store_ms - broker->counters.store_ms;
+}
+
+/* How long the store's time may run on unsaved: as long as this life of the broker has been saved already. So a broker
+ * that is killed again and again loses at most half of each life, and what waits for a time still comes to its end. */
+static uint64_t save_interval_ms(const struct broker *broker)
+{
+    uint64_t saved_ms = broker->counters.store_ms - broker->opened_ms;
+
+    if (saved_ms < SAVE_INTERVAL_MIN_MS)
+        return SAVE_INTERVAL_MIN_MS;
+    return saved_ms < SAVE_INTERVAL_MAX_MS ? saved_ms : SAVE_INTERVAL_MAX_MS;
+}
+
 enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)
 {
     struct effects none = {0};
@@ -141,17 +158,17 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
     TRY(timers_next_ms(&step, &timers_ms));
     TRY(leases_next_ms(&step, &leases_ms));
     uint64_t least_ms = timers_ms < leases_ms ? timers_ms : leases_ms;
+    uint64_t unsaved_ms = unsaved_for_ms(broker, now);
+    uint64_t save_ms = save_interval_ms(broker) > unsaved_ms ? save_interval_ms(broker) - unsaved_ms : 0;
     /* While something runs by it, the store's time is saved even when nothing happens. */
-    if (least_ms > STORE_TIME_SAVED_EVERY_MS && least_ms != UINT64_MAX)
-        least_ms = STORE_TIME_SAVED_EVERY_MS;
-    *ret_ms = least_ms;
+    *ret_ms = least_ms == UINT64_MAX || least_ms < save_ms ? least_ms : save_ms;
     return STATUS_OK;
 }
 
 enum status broker_settle(struct broker *broker, struct store_txn *txn, struct broker_time now)
 {
     lanes_settle(&broker->lanes, txn);
-    if (!broker->is_dirty && now.store_ms - broker->counters.store_ms < STORE_TIME_SAVED_EVERY_MS)
+    if (!broker->is_dirty && unsaved_for_ms(broker, now) < save_interval_ms(broker))
         return STATUS_OK;
     broker->counters.store_ms = now.store_ms;
     counters_save(txn, &broker->counters);

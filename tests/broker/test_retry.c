@@ -72,6 +72,26 @@ Test(retry, a_longer_wait_that_the_agent_names_counts)
     world_close(world);
 }
 
+/* Nothing is committed while the task waits, so the store's time moves only as far as it is saved for its own sake. */
+Test(retry, a_backoff_ends_however_often_the_broker_is_killed_meanwhile)
+{
+    struct world *world = world_new();
+    uint64_t id = submit(world, "t");
+    struct command command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+    int lives = 0;
+
+    command.fail.retry_after_ms = 10000;
+    (void)world_do(world, &command);
+    for (; lives < 60 && state_of(world, id) != TASK_READY; lives++) {
+        world_restart(world);
+        for (int i = 0; i < 5; i++)
+            world_pass(world, 100);
+    }
+    cr_assert_eq(state_of(world, id), TASK_READY);
+    cr_assert_geq(lives, 20, "10 s in lives of half a second");
+    world_close(world);
+}
+
 Test(retry, a_final_failure_is_the_end)
 {
     struct world *world = world_new();

@@ -232,9 +232,9 @@ static void show_progress(const struct torture *torture)
                       torture->fleet.works, atomic_load(&torture->fleet.shared->completed), torture->kills);
 }
 
-/* When nothing has been completed for a while the faults pause. The store's time goes on from where it was last saved,
- * so a task that waits for its backoff while nobody commits anything would wait for as long as the kills go on; what is
- * promised is that every task ends once the faults have ended. */
+/* When nothing has been completed for a while the faults pause. Every held task gets a fresh lease when the broker
+ * starts, so on a machine where its lives are shorter than a lease, the tasks of dead agents stay held for as long as
+ * the kills go on; what is promised is that every task ends once the faults have ended. */
 static bool is_stalled(struct torture *torture)
 {
     unsigned completed = atomic_load(&torture->fleet.shared->completed);
