@@ -60,17 +60,23 @@ struct undelivered {
     size_t count;
 };
 
+/* A claimer that was cut off may have asked again in this very batch: the runs are its own then, although the answer to
+ * its first connection has nobody. */
 static void on_lost(void *data)
 {
     const struct undelivered *undelivered = data;
-    struct lost_runs *lost = &undelivered->shell->lost;
+    struct shell *shell = undelivered->shell;
+    struct lost_runs *lost = &shell->lost;
 
     for (size_t i = 0; i < undelivered->count; i++) {
+        const struct run_name *run = &undelivered->runs[i];
+        if (index_find(&shell->repeated, &run->fence, sizeof run->fence) != NULL)
+            continue;
         if (lost->count == lost->capacity) {
             lost->capacity = lost->capacity == 0 ? 64 : lost->capacity * 2;
             lost->items = reallocate(lost->items, lost->capacity * sizeof lost->items[0]);
         }
-        lost->items[lost->count++] = undelivered->runs[i];
+        lost->items[lost->count++] = *run;
     }
 }
 
@@ -83,6 +89,21 @@ static void watch_delivery(struct shell *shell, struct rpc_call *call, const str
         runs[i] = (struct run_name){.task_id = answer->claim.tasks[i]->id, .fence = answer->claim.tasks[i]->fence};
     *undelivered = (struct undelivered){.shell = shell, .runs = runs, .count = answer->claim.count};
     rpc_call_if_lost(call, on_lost, undelivered);
+}
+
+/* Whether the first answer arrived is not known here. If it did, somebody is at work, so a repeat that is lost gives
+ * nothing back; if neither did, the lease ends it. */
+static void note_repeat(struct shell *shell, const struct answer *answer)
+{
+    struct repeated_run *repeated = arena_zero(&shell->lost_arena, answer->claim.count, sizeof *repeated);
+
+    for (size_t i = 0; i < answer->claim.count; i++) {
+        uint64_t fence = answer->claim.tasks[i]->fence;
+        if (index_find(&shell->repeated, &fence, sizeof fence) != NULL)
+            continue;
+        repeated[i].fence = fence;
+        index_add(&shell->repeated, &repeated[i].node, &repeated[i].fence, sizeof fence, &repeated[i]);
+    }
 }
 
 void agents_service_answer_claim(struct shell *shell, struct rpc_call *call, const struct answer *answer)
@@ -104,7 +125,9 @@ void agents_service_answer_claim(struct shell *shell, struct rpc_call *call, con
         assignments[i].heartbeat_ms = answer->claim.heartbeat_ms;
         response.assignments[i] = &assignments[i];
     }
-    if (count > 0)
+    if (answer->claim.is_repeat)
+        note_repeat(shell, answer);
+    else if (count > 0)
         watch_delivery(shell, call, answer);
     rpc_call_reply(call, &response.base);
 }

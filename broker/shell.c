@@ -103,6 +103,12 @@ static void give_back_lost(struct shell *shell)
     shell->lost.count = 0;
 }
 
+static void forget_repeated(struct shell *shell)
+{
+    for (struct repeated_run *run; (run = index_first(&shell->repeated)) != NULL;)
+        index_remove(&shell->repeated, &run->node);
+}
+
 static void look_at_usage(struct shell *shell, uint64_t now_ms)
 {
     if (now_ms < shell->usage_due_ms)
@@ -120,6 +126,7 @@ static enum status begin(void *state, struct store_txn *txn, uint64_t now_ms)
     const struct answer *none = NULL;
 
     look_at_usage(shell, now_ms);
+    forget_repeated(shell);
     arena_reset(&shell->lost_arena);
     shell->now_ms = now_ms;
     shell->txn = txn;
@@ -284,6 +291,7 @@ struct shell *shell_free(struct shell *shell)
     broker_free(shell->broker);
     effects_done(&shell->effects);
     arena_done(&shell->arena);
+    forget_repeated(shell);
     arena_done(&shell->lost_arena);
     free(shell->lost.items);
     store_close(shell->store);

@@ -38,6 +38,12 @@ struct lost_runs {
     size_t capacity;
 };
 
+/* One that was named again in this batch, to a claimer that repeated its claim. Its fence names it. */
+struct repeated_run {
+    struct index_node node;
+    uint64_t fence;
+};
+
 struct shell {
     struct store *store;
     struct rpc_server *server;
@@ -53,6 +59,7 @@ struct shell {
     struct arena arena;      /* of the command and the response that are made */
     struct arena lost_arena; /* of what an undelivered claim must be known by, until the flush */
     struct lost_runs lost;
+    struct index repeated; /* in the lost_arena */
 
     struct waiting waiting;       /* parked claims */
     struct watches watches;       /* who waits for tasks to change */

@@ -161,7 +161,7 @@ static enum status take_all(struct step *step, const struct command_claim *claim
     return STATUS_OK;
 }
 
-static void answer_claim(struct step *step, uint64_t token, const struct catch *caught)
+static struct answer *answer_claim(struct step *step, uint64_t token, const struct catch *caught)
 {
     struct answer *answer = effects_answer(step->effects, token, COMMAND_CLAIM);
     const struct broker_settings *settings = &step->broker->settings;
@@ -170,6 +170,7 @@ static void answer_claim(struct step *step, uint64_t token, const struct catch *
     answer->claim.count = caught->count;
     answer->claim.lease_ms = settings->lease_ms;
     answer->claim.heartbeat_ms = settings->heartbeat_ms;
+    return answer;
 }
 
 /* Takes what there is and answers; ret_got is false when there was nothing, and nothing was answered. */
@@ -186,7 +187,7 @@ static enum status claim_now(struct step *step, uint64_t token, const struct com
     claim_remember(step, claim, &caught);
     if (!is_known)
         timer_set(step, step->now.store_ms + CLAIM_IDLE_MAX_MS, TIMER_CLAIM, bytes_of_text(claim->agent_id));
-    answer_claim(step, token, &caught);
+    (void)answer_claim(step, token, &caught);
     return STATUS_OK;
 }
 
@@ -208,7 +209,7 @@ static enum status claim_repeat(struct step *step, uint64_t token, const struct 
         TRY(status);
         caught.tasks[caught.count++] = view;
     }
-    answer_claim(step, token, &caught);
+    answer_claim(step, token, &caught)->claim.is_repeat = true;
     return STATUS_OK;
 }
 
@@ -268,7 +269,7 @@ enum status step_claim(struct step *step, const struct command *command)
         return STATUS_OK;
     if (claim.waits)
         return parked_add(step, command->token, &claim);
-    answer_claim(step, command->token, &(struct catch){0});
+    (void)answer_claim(step, command->token, &(struct catch){0});
     return STATUS_OK;
 }
 
@@ -315,7 +316,7 @@ enum status step_unpark(struct step *step, const struct command *command)
     if (parked == NULL)
         return STATUS_OK;
     parked_remove(step->broker, parked);
-    answer_claim(step, command->token, &(struct catch){0});
+    (void)answer_claim(step, command->token, &(struct catch){0});
     return STATUS_OK;
 }
 

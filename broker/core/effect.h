@@ -97,6 +97,7 @@ struct answer {
             size_t count;
             uint32_t heartbeat_ms;
             uint32_t lease_ms;
+            bool is_repeat; /* of an answer that was given before */
         } claim;
         uint32_t attempt; /* start */
         struct {

@@ -1,11 +1,14 @@
 #include "tests/broker/daemon_fixture.h"
 
 #include "common/base/clock.h"
+#include "common/rpc/envelope.h"
 #include "tests/support/process.h"
 
+#include <ganger/v1/envelope.pb-c.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <zmq.h>
 
 static pid_t start(const struct daemon_fixture *fixture, const char *endpoint)
 {
@@ -133,19 +136,65 @@ static Ganger__V1__ClaimTasksRequest claim_request(const char *agent_id, uint32_
     return request;
 }
 
-struct claimed claim_one(struct ganger *ganger, const char *agent_id, uint32_t wait_ms)
+/* Packs the envelope of a request. */
+static void envelope_pack(const char *method, const ProtobufCMessage *request, struct buffer *buffer)
 {
-    Ganger__V1__ClaimTasksRequest request = claim_request(agent_id, wait_ms);
+    Ganger__V1__Envelope envelope = GANGER__V1__ENVELOPE__INIT;
+    CLEANUP(buffer_done)
+    struct buffer body = {0};
+
+    message_pack(request, &body);
+    envelope.kind = GANGER__V1__KIND__REQUEST;
+    envelope.call_id = 1;
+    envelope.method = unconst(method);
+    envelope.body = field_bytes(buffer_view(&body));
+    message_pack(&envelope.base, buffer);
+}
+
+void claim_and_vanish(const struct daemon_fixture *fixture, const char *agent_id, uint64_t claim_seq)
+{
+    Ganger__V1__ClaimTasksRequest request = claim_request(agent_id, 0);
+    CLEANUP(buffer_done)
+    struct buffer frame = {0};
+    void *context = zmq_ctx_new();
+    void *dealer = zmq_socket(context, ZMQ_DEALER);
+
+    request.claim_seq = claim_seq;
+    envelope_pack("/ganger.v1.Agents/ClaimTasks", &request.base, &frame);
+    cr_assert_eq(zmq_connect(dealer, fixture->endpoint), 0);
+    cr_assert_eq(zmq_send(dealer, frame.data, frame.size, 0), (int)frame.size);
+    /* Lingers without end: it returns when the frame has gone out. */
+    (void)zmq_close(dealer);
+    (void)zmq_ctx_term(context);
+}
+
+static struct claimed claim_with(struct ganger *ganger, const Ganger__V1__ClaimTasksRequest *request)
+{
     Ganger__V1__ClaimTasksResponse *response = NULL;
     struct ganger_error error = {0};
     struct claimed claimed = {0};
 
-    assert_good(ganger_claim_tasks(ganger, &request, TIMEOUT_MS, &response, &error), error);
+    assert_good(ganger_claim_tasks(ganger, request, TIMEOUT_MS, &response, &error), error);
     if (response->n_assignments > 0)
         claimed = (struct claimed){.task_id = response->assignments[0]->task->task_id,
                                    .fence = response->assignments[0]->task->fence};
     ganger_free(response);
     return claimed;
+}
+
+struct claimed claim_one(struct ganger *ganger, const char *agent_id, uint32_t wait_ms)
+{
+    Ganger__V1__ClaimTasksRequest request = claim_request(agent_id, wait_ms);
+
+    return claim_with(ganger, &request);
+}
+
+struct claimed claim_numbered(struct ganger *ganger, const char *agent_id, uint64_t claim_seq, uint32_t wait_ms)
+{
+    Ganger__V1__ClaimTasksRequest request = claim_request(agent_id, wait_ms);
+
+    request.claim_seq = claim_seq;
+    return claim_with(ganger, &request);
 }
 
 enum ganger_status complete_one(struct ganger *ganger, struct claimed claimed, struct ganger_error *error)

@@ -48,6 +48,10 @@ struct claimed {
 };
 /* One task with start; {0} when none came in time. */
 struct claimed claim_one(struct ganger *ganger, const char *agent_id, uint32_t wait_ms);
+/* With a claim_seq of the test's own. */
+struct claimed claim_numbered(struct ganger *ganger, const char *agent_id, uint64_t claim_seq, uint32_t wait_ms);
+/* The same from a connection that is gone when this returns: the claim is on its way, its answer has nobody. */
+void claim_and_vanish(const struct daemon_fixture *fixture, const char *agent_id, uint64_t claim_seq);
 enum ganger_status complete_one(struct ganger *ganger, struct claimed claimed, struct ganger_error *error);
 Ganger__V1__TaskState state_of_task(struct ganger *ganger, uint64_t task_id);
 void cancel_one(struct ganger *ganger, uint64_t task_id);

@@ -137,6 +137,34 @@ Test(broker, gives_nothing_to_a_waiting_claimer_that_is_gone)
     cr_assert_eq(claim_one(other, "other", 10000).task_id, id);
 }
 
+/* A claimer that was cut off asks again on a new connection: what it is told there is its own, whatever became of the
+ * answer to its first connection or of one to a late copy. */
+Test(broker, leaves_a_run_with_its_claimer_when_only_another_copy_of_the_answer_is_lost)
+{
+    CLEANUP(daemon_fixture_done)
+    struct daemon_fixture fixture;
+    struct ganger_error error = {0};
+
+    daemon_fixture_init(&fixture, NULL);
+    CLEANUP(ganger_close)
+    struct ganger *ganger = open_client(&fixture);
+    CLEANUP(ganger_close)
+    struct ganger *other = open_client(&fixture);
+    uint64_t claim_seq = 0;
+    for (int round = 0; round < 20; round++) {
+        uint64_t id = submit_one(other);
+        claim_and_vanish(&fixture, "a", ++claim_seq);
+        struct claimed run = claim_numbered(ganger, "a", claim_seq, 0);
+        /* The first answer was lost before the repeat was read: the run has been given back, and may be claimed. */
+        if (run.task_id == 0)
+            run = claim_numbered(ganger, "a", ++claim_seq, 20000);
+        cr_assert_eq(run.task_id, id);
+        claim_and_vanish(&fixture, "a", claim_seq);
+        cancel_one(other, submit_one(other));
+        assert_good(complete_one(ganger, run, &error), error);
+    }
+}
+
 Test(broker, tells_a_waiter_when_the_task_has_ended)
 {
     CLEANUP(daemon_fixture_done)
