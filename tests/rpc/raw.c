@@ -27,6 +27,15 @@ void raw_done(struct raw *raw)
     (void)zmq_ctx_term(raw->context);
 }
 
+bool raw_can_send(struct raw *raw)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    CHECK(zmq_getsockopt(raw->socket, ZMQ_EVENTS, &events, &size) == 0);
+    return (events & ZMQ_POLLOUT) != 0;
+}
+
 void raw_send(struct raw *raw, const void *data, size_t size)
 {
     CHECK(zmq_send(raw->socket, data, size, 0) == (int)size);

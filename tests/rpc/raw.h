@@ -13,6 +13,8 @@ struct raw {
 /* Waits until frames can be sent. */
 void raw_init(struct raw *raw, const char *endpoint);
 void raw_done(struct raw *raw);
+/* Whether a frame can be sent without waiting. */
+bool raw_can_send(struct raw *raw);
 void raw_send(struct raw *raw, const void *data, size_t size);
 /* As one message of several frames. */
 void raw_send_parts(struct raw *raw, size_t count);
