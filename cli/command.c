@@ -3,9 +3,9 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
-#include "cli/suggest.h"
 #include "common/base/check.h"
 #include "common/base/cleanup.h"
+#include "common/base/suggest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -129,7 +129,7 @@ enum exit_status command_unknown(const struct command *group, const char *word)
             suggestion_offer(&suggestion, word, (*at)->alias);
     }
     CLEANUP(free)
-    char *why = suggestion.best != NULL ? format_text("did you mean %s?", suggestion.best) : NULL;
+    char *why = suggestion.word != NULL ? format_text("did you mean %s?", suggestion.word) : NULL;
     CLEANUP(free)
     char *hint = format_text("gangerctl help%s%s lists the commands", group != NULL ? " " : "",
                              group != NULL ? group->name : "");

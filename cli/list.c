@@ -2,12 +2,12 @@
 #include "cli/daemon.h"
 #include "cli/format.h"
 #include "cli/json.h"
-#include "cli/suggest.h"
 #include "cli/table.h"
 #include "cli/task.h"
 #include "cli/values.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/suggest.h"
 
 #include <string.h>
 
@@ -66,7 +66,7 @@ static enum exit_status unknown_state(const char *text)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         suggestion_offer(&suggestion, text, names[i]);
     CLEANUP(free)
-    char *why = suggestion.best != NULL ? format_text("did you mean %s?", suggestion.best) : NULL;
+    char *why = suggestion.word != NULL ? format_text("did you mean %s?", suggestion.word) : NULL;
     CLEANUP(free)
     char *hint = format_text("the states are %s", all);
     return problem(EXIT_USAGE, why, hint, "--state: there is no state \"%.80s\"", text);

@@ -1,9 +1,9 @@
 #include "cli/options.h"
 
 #include "cli/help.h"
-#include "cli/suggest.h"
 #include "cli/values.h"
 #include "common/base/check.h"
+#include "common/base/suggest.h"
 
 #include <string.h>
 
@@ -139,7 +139,7 @@ static enum exit_status explain_long(const struct argp_option *options, const ch
     for (const struct argp_option *other = options; other->name != NULL; other++)
         suggestion_offer(&suggestion, written, other->name);
     CLEANUP(free)
-    char *why = suggestion.best != NULL ? format_text("did you mean --%s?", suggestion.best) : NULL;
+    char *why = suggestion.word != NULL ? format_text("did you mean --%s?", suggestion.word) : NULL;
     return problem(EXIT_USAGE, why, hint, "there is no option --%.80s", written);
 }
 

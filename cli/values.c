@@ -1,7 +1,6 @@
 #include "cli/values.h"
 
 #include "cli/format.h"
-#include "cli/suggest.h"
 #include "common/base/bytes.h"
 #include "common/base/check.h"
 #include "common/base/cleanup.h"

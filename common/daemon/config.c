@@ -2,8 +2,8 @@
 
 #include "common/base/bytes.h"
 #include "common/base/check.h"
+#include "common/base/suggest.h"
 #include "common/daemon/config_parts.h"
-#include "common/daemon/suggest.h"
 #include "common/daemon/value.h"
 
 #include <ctype.h>
@@ -111,7 +111,7 @@ static enum status refuse_section(const struct config *config, const char *secti
     struct suggestion near = {0};
 
     for (const struct config_key *key = config->keys; key->name != NULL; key++)
-        suggest_offer(&near, section, key->section);
+        suggestion_offer(&near, section, key->section);
     return refuse(error, "section", section, &near);
 }
 
@@ -121,7 +121,7 @@ static enum status refuse_key(const struct config *config, const char *section, 
 
     for (const struct config_key *key = config->keys; key->name != NULL; key++)
         if (strcmp(key->section, section) == 0)
-            suggest_offer(&near, name, key->name);
+            suggestion_offer(&near, name, key->name);
     return refuse(error, "key", name, &near);
 }
 

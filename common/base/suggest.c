@@ -1,9 +1,10 @@
-#include "common/daemon/suggest.h"
+#include "common/base/suggest.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #define LENGTH_MAX 63
+#define LONG_WORD 8 /* letters, in which two slips are still near */
 
 static size_t smallest(size_t a, size_t b)
 {
@@ -35,13 +36,15 @@ size_t suggest_distance(const char *typed, const char *known)
     return rows[typed_length % 3][known_length];
 }
 
-void suggest_offer(struct suggestion *best, const char *typed, const char *known)
+void suggestion_offer(struct suggestion *best, const char *typed, const char *known)
 {
+    size_t length = strlen(typed);
     size_t distance = suggest_distance(typed, known);
+    size_t bound = length < LONG_WORD ? 1 : 2;
 
-    /* A quarter of the letters may be wrong, but in short words one. */
-    if (distance > 1 && distance > strlen(known) / 4)
+    if (length >= 2 && strncmp(typed, known, length) == 0)
+        distance = 1;
+    if (distance > bound || distance >= strlen(known) || (best->word != NULL && distance >= best->distance))
         return;
-    if (distance < strlen(known) && (best->word == NULL || distance < best->distance))
-        *best = (struct suggestion){.word = known, .distance = distance};
+    *best = (struct suggestion){.word = known, .distance = distance};
 }

@@ -7,10 +7,10 @@
  * longer than 63 letters are far from everything. */
 size_t suggest_distance(const char *typed, const char *known);
 
-/* The best of several: begin with the zero value, offer them all, then look at word, which is NULL when none is near.
- */
+/* The best of several: begin with the zero value, offer them all, then look at word. Near is what has one slip in it
+ * (two from eight letters on), and what begins with what was typed. */
 struct suggestion {
-    const char *word;
+    const char *word; /* borrowed; NULL = nothing is near */
     size_t distance;
 };
-void suggest_offer(struct suggestion *best, const char *typed, const char *known);
+void suggestion_offer(struct suggestion *best, const char *typed, const char *known);

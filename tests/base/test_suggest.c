@@ -1,4 +1,4 @@
-#include "common/daemon/suggest.h"
+#include "common/base/suggest.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -27,11 +27,11 @@ Test(suggest, long_words_are_far_from_everything)
 
 static const char *best_of(const char *typed)
 {
-    static const char *const known[] = {"listen", "listens", "store", "lease", "id", NULL};
+    static const char *const known[] = {"listen", "listens", "store", "lease", "id", "retention-age", NULL};
     struct suggestion best = {0};
 
     for (size_t i = 0; known[i] != NULL; i++)
-        suggest_offer(&best, typed, known[i]);
+        suggestion_offer(&best, typed, known[i]);
     return best.word != NULL ? best.word : "-";
 }
 
@@ -43,6 +43,10 @@ Test(suggest, offers_the_nearest_and_nothing_far)
     cr_assert_str_eq(best_of("stor"), "store");
     cr_assert_str_eq(best_of("leese"), "lease");
     cr_assert_str_eq(best_of("ix"), "id");
+    cr_assert_str_eq(best_of("lis"), "listen", "a beginning is near");
+    cr_assert_str_eq(best_of("l"), "-");
+    cr_assert_str_eq(best_of("retentoin-ages"), "retention-age", "two slips in a long word");
+    cr_assert_str_eq(best_of("lidden"), "-", "two slips in a short one");
     cr_assert_str_eq(best_of("xy"), "-");
     cr_assert_str_eq(best_of("banana"), "-");
     cr_assert_str_eq(best_of(""), "-");
