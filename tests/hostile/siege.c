@@ -143,6 +143,11 @@ void siege_attack(struct siege *siege, size_t frames)
     cr_assert(process_poll(siege->daemon) < 0, "the daemon died: see %s/daemon.log", siege->directory);
 }
 
+void siege_lift(struct siege *siege)
+{
+    close_attackers(siege);
+}
+
 void siege_restart_daemon(struct siege *siege)
 {
     int status = 0;

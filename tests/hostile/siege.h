@@ -31,6 +31,9 @@ void siege_begin(struct siege *siege, const char *program, const char *section,
                  const ProtobufCServiceDescriptor *const *services, size_t service_count);
 /* Sends so many frames and judges every answer. */
 void siege_attack(struct siege *siege, size_t frames);
+/* The attackers go away. What they have sent may still be on its way: the daemon has read all of it once one honest
+ * client is its only connection and two of its calls that follow one another had nobody's between them. */
+void siege_lift(struct siege *siege);
 /* The attackers go away; the daemon is stopped, must have no complaint (sanitizers), and is started again. */
 void siege_restart_daemon(struct siege *siege);
 /* What was sent and answered, for the reader of the log; the daemon ends for good. */

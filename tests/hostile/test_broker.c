@@ -146,6 +146,25 @@ static uint64_t expect_counts_agree(struct honest *honest)
     return all;
 }
 
+/* See siege_lift. */
+static void wait_until_quiet(struct honest *honest)
+{
+    uint64_t limit_ms = clock_boot_ms() + SETTLE_MS;
+    uint64_t requests = 0;
+    bool quiet = false;
+
+    while (!quiet) {
+        Ganger__V1__StatusRequest request = GANGER__V1__STATUS_REQUEST__INIT;
+        Ganger__V1__StatusResponse *now = NULL;
+
+        cr_assert(ganger_status(honest->ganger, &request, TIMEOUT_MS, &now, NULL) == GANGER_OK);
+        quiet = now->connections == 1 && now->requests == requests + 1;
+        requests = now->requests;
+        ganger_free(now);
+        cr_assert(quiet || clock_boot_ms() < limit_ms, "somebody still sends");
+    }
+}
+
 Test(hostile, frames_do_no_harm_to_the_broker_and_its_honest_clients)
 {
     static const ProtobufCServiceDescriptor *const services[] = {
@@ -174,6 +193,8 @@ Test(hostile, frames_do_no_harm_to_the_broker_and_its_honest_clients)
     printf("  memory after a fifth of the frames %" PRIu64 " KiB, at the end %" PRIu64 " KiB\n", memory_bytes / 1024,
            siege_memory_bytes(&siege) / 1024);
     cr_expect(siege_memory_bytes(&siege) < 2 * memory_bytes);
+    siege_lift(&siege);
+    wait_until_quiet(&honest);
     expect_kept(&honest);
     all = expect_counts_agree(&honest);
 

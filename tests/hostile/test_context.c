@@ -1,5 +1,6 @@
 /* Ten thousand hostile frames at a real context store, with an honest client beside them. */
 #include "client/ganger.h"
+#include "common/base/clock.h"
 #include "tests/hostile/siege.h"
 
 #include <criterion/criterion.h>
@@ -114,6 +115,22 @@ static Ganger__V1__ContextStatsResponse *stats(struct honest *honest)
     return response;
 }
 
+/* See siege_lift. */
+static void wait_until_quiet(struct honest *honest)
+{
+    uint64_t limit_ms = clock_boot_ms() + TIMEOUT_MS;
+    uint64_t requests = 0;
+    bool quiet = false;
+
+    while (!quiet) {
+        Ganger__V1__ContextStatsResponse *now = stats(honest);
+        quiet = now->connections == 1 && now->requests == requests + 1;
+        requests = now->requests;
+        ganger_free(now);
+        cr_assert(quiet || clock_boot_ms() < limit_ms, "somebody still sends");
+    }
+}
+
 static void expect_same_stats(const Ganger__V1__ContextStatsResponse *a, const Ganger__V1__ContextStatsResponse *b)
 {
     cr_expect(a->global_entries == b->global_entries);
@@ -148,6 +165,8 @@ Test(hostile, frames_do_no_harm_to_the_context_store_and_its_honest_clients)
     printf("  memory after a fifth of the frames %" PRIu64 " KiB, at the end %" PRIu64 " KiB\n", memory_bytes / 1024,
            siege_memory_bytes(&siege) / 1024);
     cr_expect(siege_memory_bytes(&siege) < 2 * memory_bytes);
+    siege_lift(&siege);
+    wait_until_quiet(&honest);
     expect_all(&honest);
     before = stats(&honest);
 
