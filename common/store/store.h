@@ -5,6 +5,9 @@
  * written nothing. Values and keys that a read returns are borrowed: they hold until the next write to the same
  * transaction, which may itself be handed them, or its end.
  *
+ * A store belongs to one thread. What that begins with STORE_READ another one may read, alone, until the first takes it
+ * back and ends it: so a long look at everything holds nobody up. (It keeps pages from being used again meanwhile.)
+ *
  * After a write has failed, further writes are left out and reads return what store_commit will, so that a batch ends
  * early and in one place. Tables, keys and values beyond the limits below are broken assumptions (CHECK), except that a
  * seek may begin with an empty key.
@@ -90,5 +93,6 @@ struct store_usage {
 /* used_bytes counts what is in use, not the pages that wait for reuse; limit_bytes is the bound of the store, or what
  * the disk has left for it where that is less. */
 struct store_usage store_usage(struct store *store);
-/* What failed last, with its cause, for the log; "" when nothing did. */
+/* What failed last, with its cause, for the log; "" when nothing did. Reads of a STORE_READ transaction leave nothing.
+ */
 const char *store_failure(const struct store *store);

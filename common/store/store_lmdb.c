@@ -58,6 +58,8 @@ static enum status fail_read(struct store_txn *txn, const char *what, int code)
 {
     if (code == MDB_NOTFOUND)
         return STATUS_NOT_FOUND;
+    if (txn->mode == STORE_READ)
+        return STATUS_UNAVAILABLE; /* perhaps in another thread: the store's own text is not its to write */
     return store_fail(txn->store, STATUS_UNAVAILABLE, "%s: %s", what, mdb_strerror(code));
 }
 

@@ -19,6 +19,8 @@
  * would be taken for a new store, and everything in it lost in silence. */
 #define MARK_MAKING "making\n"
 #define MARK_READY "ready\n"
+/* It is being filled from a backup. */
+#define MARK_RESTORING "restoring\n"
 /* Followed by the size that the file has to get back: it was made longer only to look at it. */
 #define MARK_CHECKING "checking "
 #define MARK_SIZE 40
@@ -27,6 +29,7 @@ struct opening {
     const struct store_schema *schema;
     const char *directory;
     int directory_fd;
+    bool restores;
     struct lmdb_store *lmdb;
     struct error *error;
 };
@@ -97,13 +100,16 @@ static bool mark_is(const struct opening *opening, const char *mark)
     return strcmp(text, mark) == 0;
 }
 
-static enum status set_mark(const struct opening *opening, const char *mark)
+static bool write_mark(int lock_fd, const char *mark)
 {
-    int fd = opening->lmdb->lock_fd;
     ssize_t size = (ssize_t)strlen(mark);
 
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, mark, (size_t)size, 0) != size || fsync(fd) != 0 ||
-        fsync(opening->directory_fd) != 0)
+    return ftruncate(lock_fd, 0) == 0 && pwrite(lock_fd, mark, (size_t)size, 0) == size && fsync(lock_fd) == 0;
+}
+
+static enum status set_mark(const struct opening *opening, const char *mark)
+{
+    if (!write_mark(opening->lmdb->lock_fd, mark) || fsync(opening->directory_fd) != 0)
         return refuse(opening, "mark", errno);
     return STATUS_OK;
 }
@@ -124,12 +130,33 @@ static enum status undo_check(const struct opening *opening)
     return set_mark(opening, MARK_READY);
 }
 
+/* A store to restore into takes the place of none but one that was begun so. */
+static enum status look_before_restore(const struct opening *opening)
+{
+    struct stat file = {0};
+    bool was_begun = mark_is(opening, MARK_MAKING) || mark_is(opening, MARK_RESTORING);
+
+    if (mark_is(opening, MARK_READY) ||
+        (!was_begun && fstatat(opening->directory_fd, "data.mdb", &file, AT_SYMLINK_NOFOLLOW) == 0))
+        return error_set(opening->error, STATUS_FAILED_PRECONDITION, "STORE_EXISTS",
+                         "store %s: there is one already; move it away first", opening->directory);
+    if (unlinkat(opening->directory_fd, "data.mdb", 0) != 0 && errno != ENOENT)
+        return refuse(opening, "remove what was begun", errno);
+    return set_mark(opening, MARK_RESTORING);
+}
+
 /* Before LMDB maps the file: whether there is one, and whether it has its headers. */
 static enum status look_at_file(const struct opening *opening)
 {
     bool making = mark_is(opening, MARK_MAKING);
     struct stat file = {0};
 
+    if (opening->restores)
+        return look_before_restore(opening);
+    if (mark_is(opening, MARK_RESTORING))
+        return error_set(opening->error, STATUS_FAILED_PRECONDITION, "RESTORE_UNFINISHED",
+                         "store %s: a backup was being restored here and is not whole; restore it again",
+                         opening->directory);
     if (making && unlinkat(opening->directory_fd, "data.mdb", 0) != 0 && errno != ENOENT)
         return refuse(opening, "remove what was begun", errno);
     bool exists = fstatat(opening->directory_fd, "data.mdb", &file, 0) == 0;
@@ -292,7 +319,7 @@ static enum status open_all(struct opening *opening, uint64_t map_bytes)
     TRY(check_file(opening));
     TRY(settle(opening));
     TRY(open_schema(opening));
-    if (!mark_is(opening, MARK_READY))
+    if (!opening->restores && !mark_is(opening, MARK_READY))
         TRY(set_mark(opening, MARK_READY));
     lmdb_reserve(opening->lmdb);
     return STATUS_OK;
@@ -309,11 +336,23 @@ enum status store_lmdb_open(const struct store_schema *schema, const struct stor
     lmdb->lock_fd = -1;
     lmdb->store = (struct store){.ops = &lmdb_ops, .table_count = schema->count};
     store = &lmdb->store;
-    struct opening opening = {
-        .schema = schema, .directory = options->directory, .directory_fd = -1, .lmdb = lmdb, .error = error};
+    struct opening opening = {.schema = schema,
+                              .directory = options->directory,
+                              .directory_fd = -1,
+                              .restores = options->restores,
+                              .lmdb = lmdb,
+                              .error = error};
     enum status status = open_all(&opening, options->map_bytes);
     fd_close(opening.directory_fd);
     TRY(status);
     *ret_store = TAKE(store);
     return STATUS_OK;
+}
+
+enum status store_lmdb_restored(struct store *store, struct error *error)
+{
+    if (write_mark(((struct lmdb_store *)store)->lock_fd, MARK_READY))
+        return STATUS_OK;
+    return error_set(error, STATUS_UNAVAILABLE, "STORE_FAILED", "the restored store cannot be marked as whole: %s",
+                     strerror(errno));
 }
