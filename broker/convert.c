@@ -52,6 +52,8 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .backoff_ms = message->backoff_ms,
             .backoff_max_ms = message->backoff_max_ms,
             .retention_ms = message->retention_ms,
+            .idempotency_key = "",
+            .fairness_key = "",
         };
     }
     return specs;
@@ -195,16 +197,14 @@ Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *v
 Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
                                             size_t *ret_count)
 {
-    static const enum task_state states[] = {TASK_SCHEDULED, TASK_READY,  TASK_ASSIGNED, TASK_RUNNING,
-                                             TASK_COMPLETED, TASK_FAILED, TASK_CANCELED};
-    size_t count = sizeof states / sizeof states[0];
+    const size_t count = TASK_STATES - TASK_BLOCKED;
     Ganger__V1__StateCount **pointers = arena_zero(arena, count, sizeof(Ganger__V1__StateCount *));
     Ganger__V1__StateCount *messages = arena_zero(arena, count, sizeof *messages);
 
     for (size_t i = 0; i < count; i++) {
         ganger__v1__state_count__init(&messages[i]);
-        messages[i].state = (Ganger__V1__TaskState)states[i];
-        messages[i].tasks = counts[states[i]];
+        messages[i].state = (Ganger__V1__TaskState)(TASK_BLOCKED + i);
+        messages[i].tasks = counts[TASK_BLOCKED + i];
         pointers[i] = &messages[i];
     }
     *ret_count = count;

@@ -59,8 +59,10 @@ DEFINE_CLEANUP_EMBEDDED(struct choices, choices_done)
 
 static enum exit_status unknown_state(const char *text)
 {
-    static const char all[] = "scheduled, ready, assigned, running, completed, failed, canceled";
-    static const char *const names[] = {"scheduled", "ready", "assigned", "running", "completed", "failed", "canceled"};
+    static const char all[] = "blocked, scheduled, ready, assigned, running, suspended, completed, failed, "
+                              "canceled, expired";
+    static const char *const names[] = {"blocked",   "scheduled", "ready",  "assigned", "running",
+                                        "suspended", "completed", "failed", "canceled", "expired"};
     struct suggestion suggestion = {0};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

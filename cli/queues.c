@@ -3,6 +3,7 @@
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/table.h"
+#include "cli/task.h"
 #include "cli/values.h"
 #include "common/base/check.h"
 
@@ -37,23 +38,22 @@ static enum exit_status take_option(int key, char *value, void *data)
     return value_name("--namespace", value, &request->namespace_);
 }
 
-static const struct column columns[] = {
-    {.title = "QUEUE"},
-    {.title = "READY", .right = true},
-    {.title = "SCHEDULED", .right = true},
-    {.title = "ASSIGNED", .right = true},
-    {.title = "RUNNING", .right = true},
-    {.title = "COMPLETED", .right = true},
-    {.title = "FAILED", .right = true},
-    {.title = "CANCELED", .right = true},
-    {.title = "OLDEST", .right = true},
-    {.title = "WAITING FOR", .flexible = true},
+#define STATES_MAX 10
+
+/* In this order, and the rare ones only where there are any. */
+static const Ganger__V1__TaskState all_states[STATES_MAX] = {
+    GANGER__V1__TASK_STATE__READY,     GANGER__V1__TASK_STATE__BLOCKED, GANGER__V1__TASK_STATE__SCHEDULED,
+    GANGER__V1__TASK_STATE__ASSIGNED,  GANGER__V1__TASK_STATE__RUNNING, GANGER__V1__TASK_STATE__SUSPENDED,
+    GANGER__V1__TASK_STATE__COMPLETED, GANGER__V1__TASK_STATE__FAILED,  GANGER__V1__TASK_STATE__CANCELED,
+    GANGER__V1__TASK_STATE__EXPIRED,
 };
 
-static const Ganger__V1__TaskState shown_states[] = {
-    GANGER__V1__TASK_STATE__READY,    GANGER__V1__TASK_STATE__SCHEDULED, GANGER__V1__TASK_STATE__ASSIGNED,
-    GANGER__V1__TASK_STATE__RUNNING,  GANGER__V1__TASK_STATE__COMPLETED, GANGER__V1__TASK_STATE__FAILED,
-    GANGER__V1__TASK_STATE__CANCELED,
+/* Which states have columns. */
+struct shown {
+    Ganger__V1__TaskState states[STATES_MAX];
+    size_t state_count;
+    struct column columns[STATES_MAX + 3];
+    size_t column_count;
 };
 
 static uint64_t count_in_state(const Ganger__V1__Queue *queue, Ganger__V1__TaskState state)
@@ -83,7 +83,28 @@ static char *join_types(const Ganger__V1__Queue *queue)
     return joined;
 }
 
-static void add_row(struct table *table, const Ganger__V1__Queue *queue)
+static bool state_is_shown(const Ganger__V1__QueueStatsResponse *response, Ganger__V1__TaskState state)
+{
+    for (size_t i = 0; i < response->n_queues; i++)
+        if (count_in_state(response->queues[i], state) > 0)
+            return true;
+    return !task_state_is_rare(state);
+}
+
+static void choose_columns(const Ganger__V1__QueueStatsResponse *response, struct shown *shown)
+{
+    *shown = (struct shown){.columns[0] = {.title = "QUEUE"}, .column_count = 1};
+    for (size_t i = 0; i < STATES_MAX; i++) {
+        if (!state_is_shown(response, all_states[i]))
+            continue;
+        shown->states[shown->state_count++] = all_states[i];
+        shown->columns[shown->column_count++] = (struct column){.title = task_state_name(all_states[i]), .right = true};
+    }
+    shown->columns[shown->column_count++] = (struct column){.title = "OLDEST", .right = true};
+    shown->columns[shown->column_count++] = (struct column){.title = "WAITING FOR", .flexible = true};
+}
+
+static void add_row(struct table *table, const struct shown *shown, const Ganger__V1__Queue *queue)
 {
     CLEANUP(free)
     char *name = queue_name(queue);
@@ -92,9 +113,9 @@ static void add_row(struct table *table, const Ganger__V1__Queue *queue)
     char oldest[FORMAT_SIZE] = "";
 
     table_add(table, TONE_PLAIN, name);
-    for (size_t i = 0; i < sizeof(shown_states) / sizeof(shown_states[0]); i++) {
-        uint64_t tasks = count_in_state(queue, shown_states[i]);
-        bool bad = shown_states[i] == GANGER__V1__TASK_STATE__FAILED && tasks > 0;
+    for (size_t i = 0; i < shown->state_count; i++) {
+        uint64_t tasks = count_in_state(queue, shown->states[i]);
+        bool bad = shown->states[i] == GANGER__V1__TASK_STATE__FAILED && tasks > 0;
         table_add_count(table, bad ? TONE_BAD : tasks == 0 ? TONE_FAINT : TONE_PLAIN, tasks);
     }
     if (queue->oldest_ready_ms > 0)
@@ -110,7 +131,8 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     CLEANUP(ganger_free)
     Ganger__V1__QueueStatsResponse *response = NULL;
     CLEANUP(table_free)
-    struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]), &cli->output);
+    struct table *table = NULL;
+    struct shown shown;
     Ganger__V1__QueueStatsRequest request = GANGER__V1__QUEUE_STATS_REQUEST__INIT;
     struct ganger_error error = {0};
     struct ganger *broker = NULL;
@@ -119,13 +141,15 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     TRY_DONE(daemon_open(cli, GANGER_BROKER, &broker));
     if (ganger_queue_stats(broker, &request, daemon_timeout_ms(cli), &response, &error) != GANGER_OK)
         return daemon_refused(cli, GANGER_BROKER, &error, "cannot show the queues");
+    choose_columns(response, &shown);
+    table = table_new(shown.columns, shown.column_count, &cli->output);
     for (size_t i = 0; i < response->n_queues; i++) {
         if (cli->json)
             json_print_message(&cli->output, &response->queues[i]->base);
         else if (cli->quiet)
             printf("%s\n", response->queues[i]->queue);
         else
-            add_row(table, response->queues[i]);
+            add_row(table, &shown, response->queues[i]);
     }
     table_flush(table);
     if (response->n_queues == 0 && cli->output.interactive && !cli->json && !cli->quiet)

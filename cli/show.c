@@ -162,7 +162,7 @@ static void print_next(const Ganger__V1__Task *task, bool has_output)
         print_formatted(first, "gangerctl logs%s %s", task_has_ended(task) ? "" : " -f", id);
         first = "";
     }
-    if (task->state == GANGER__V1__TASK_STATE__FAILED || task->state == GANGER__V1__TASK_STATE__CANCELED)
+    if (task_has_ended(task) && task->state != GANGER__V1__TASK_STATE__COMPLETED)
         print_formatted(first, "gangerctl retry %s", id);
     if (!task_has_ended(task)) {
         print_formatted(first, "gangerctl wait %s", id);

@@ -49,7 +49,8 @@ static void print_broker(struct cli *cli, const Ganger__V1__StatusResponse *stat
     static const Ganger__V1__TaskState shown[] = {
         GANGER__V1__TASK_STATE__READY,    GANGER__V1__TASK_STATE__SCHEDULED, GANGER__V1__TASK_STATE__ASSIGNED,
         GANGER__V1__TASK_STATE__RUNNING,  GANGER__V1__TASK_STATE__COMPLETED, GANGER__V1__TASK_STATE__FAILED,
-        GANGER__V1__TASK_STATE__CANCELED,
+        GANGER__V1__TASK_STATE__CANCELED, GANGER__V1__TASK_STATE__BLOCKED,   GANGER__V1__TASK_STATE__SUSPENDED,
+        GANGER__V1__TASK_STATE__EXPIRED,
     };
     const uint64_t store_bytes[2] = {status->store_bytes, status->store_limit_bytes};
     CLEANUP(free)
@@ -61,6 +62,8 @@ static void print_broker(struct cli *cli, const Ganger__V1__StatusResponse *stat
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
         const Ganger__V1__Task task = {.state = shown[i]};
         uint64_t tasks = count_in_state(status, shown[i]);
+        if (tasks == 0 && task_state_is_rare(shown[i]))
+            continue;
         enum tone tone = tasks > 0 ? task_tone(&task) : TONE_PLAIN;
         printf("%s%s%s %s%s", i > 0 ? "   " : "", terminal_tone(&cli->output, tone), task_state_name(shown[i]),
                format_count(tasks, count), terminal_plain(&cli->output, tone));

@@ -15,13 +15,16 @@ static const struct {
     bool ended;
 } states[] = {
     [GANGER__V1__TASK_STATE__TASK_STATE_UNSPECIFIED] = {"?", TONE_PLAIN, false},
+    [GANGER__V1__TASK_STATE__BLOCKED] = {"BLOCKED", TONE_FAINT, false},
     [GANGER__V1__TASK_STATE__SCHEDULED] = {"SCHEDULED", TONE_FAINT, false},
     [GANGER__V1__TASK_STATE__READY] = {"READY", TONE_PLAIN, false},
     [GANGER__V1__TASK_STATE__ASSIGNED] = {"ASSIGNED", TONE_BUSY, false},
     [GANGER__V1__TASK_STATE__RUNNING] = {"RUNNING", TONE_BUSY, false},
+    [GANGER__V1__TASK_STATE__SUSPENDED] = {"SUSPENDED", TONE_FAINT, false},
     [GANGER__V1__TASK_STATE__COMPLETED] = {"COMPLETED", TONE_GOOD, true},
     [GANGER__V1__TASK_STATE__FAILED] = {"FAILED", TONE_BAD, true},
     [GANGER__V1__TASK_STATE__CANCELED] = {"CANCELED", TONE_FAINT, true},
+    [GANGER__V1__TASK_STATE__EXPIRED] = {"EXPIRED", TONE_BAD, true},
 };
 
 /* The row of a state; a newer broker may know more of them than this table. */
@@ -43,6 +46,12 @@ const char *task_state(const Ganger__V1__Task *task)
 enum tone task_tone(const Ganger__V1__Task *task)
 {
     return states[row_of(task->state)].tone;
+}
+
+bool task_state_is_rare(Ganger__V1__TaskState state)
+{
+    return state == GANGER__V1__TASK_STATE__BLOCKED || state == GANGER__V1__TASK_STATE__SUSPENDED ||
+           state == GANGER__V1__TASK_STATE__EXPIRED;
 }
 
 bool task_has_ended(const Ganger__V1__Task *task)
@@ -103,7 +112,7 @@ char *task_why(const Ganger__V1__Task *task)
         return duplicate_text(task->cancel_reason);
     if (task->state == GANGER__V1__TASK_STATE__SCHEDULED)
         return scheduled_text(task);
-    if (task->state == GANGER__V1__TASK_STATE__FAILED)
+    if (task->state == GANGER__V1__TASK_STATE__FAILED || task->state == GANGER__V1__TASK_STATE__SUSPENDED)
         return outcome_text(task->outcome);
     if (task->state == GANGER__V1__TASK_STATE__RUNNING)
         return progress_text(task);

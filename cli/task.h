@@ -7,6 +7,8 @@
 const char *task_state(const Ganger__V1__Task *task);
 const char *task_state_name(Ganger__V1__TaskState state);
 enum tone task_tone(const Ganger__V1__Task *task);
+/* A state that most fleets never see: what counts tasks by state leaves it out where there are none. */
+bool task_state_is_rare(Ganger__V1__TaskState state);
 bool task_has_ended(const Ganger__V1__Task *task);
 /* Waits for another attempt. */
 bool task_is_retrying(const Ganger__V1__Task *task);

@@ -110,8 +110,10 @@ uint64_t step_random(struct step *step, uint64_t bound)
 enum status broker_step(struct broker *broker, struct store_txn *txn, struct broker_time now,
                         const struct command *command, struct effects *effects)
 {
-    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects};
+    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects, .who = command->who};
 
+    if (step.who == NULL)
+        step.who = "";
     CHECK((size_t)command->kind < COMMAND_KINDS);
     enum status status = steps[command->kind](&step, command);
     /* An error of another status is one that the command got over; the store's own failures fill none. */
@@ -124,7 +126,7 @@ enum status broker_step(struct broker *broker, struct store_txn *txn, struct bro
 
 enum status broker_tick(struct broker *broker, struct store_txn *txn, struct broker_time now, struct effects *effects)
 {
-    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects};
+    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects, .who = ""};
 
     agents_expire(&broker->agents, now.store_ms);
     TRY(timers_tick(&step, broker->settings.tick_max));
@@ -151,7 +153,7 @@ static uint64_t save_interval_ms(const struct broker *broker)
 enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)
 {
     struct effects none = {0};
-    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = &none};
+    struct step step = {.broker = broker, .txn = txn, .now = now, .effects = &none, .who = ""};
     uint64_t timers_ms = UINT64_MAX;
     uint64_t leases_ms = UINT64_MAX;
 

@@ -85,11 +85,11 @@ enum status claim_due(struct step *step, const struct timer *timer)
 /* A READY task that cannot be read must not keep those behind it from going out. */
 static void set_aside(struct step *step, struct lane *lane)
 {
-    struct key key = key_ready(lane->number, lane->head_priority, lane->head_id);
+    struct key key = key_ready(lane->number, &lane->head);
 
-    step->effects->damaged_id = lane->head_id;
+    step->effects->damaged_id = lane->head.id;
     store_delete(step->txn, TABLE_READY, key_bytes(&key));
-    lane_ready_removed(lane, lane->head_id);
+    lane_ready_removed(lane, lane->head.id);
 }
 
 static void assign(struct step *step, const struct command_claim *claim, struct task *task)
@@ -116,7 +116,7 @@ static enum status take_head(struct step *step, const struct command_claim *clai
 {
     struct task task;
     struct task_view *view = NULL;
-    enum status status = task_load(step, lane->head_id, &task);
+    enum status status = task_load(step, lane->head.id, &task);
 
     *ret_fits = true;
     if (status == STATUS_OK && task.now.state != TASK_READY)
@@ -284,7 +284,7 @@ static enum status wake_lane(struct step *step, struct lane *lane)
         if (parked == NULL)
             return STATUS_OK;
         TRY(lane_find_head(step->txn, lane));
-        if (lane->head_priority == 0)
+        if (lane->head.priority == 0)
             return STATUS_OK;
         enum status status = claim_recall(step, parked->agent_id, &memory);
         if (status != STATUS_OK && status != STATUS_DATA_LOSS)

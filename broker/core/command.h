@@ -16,6 +16,20 @@ struct label {
     const char *value;
 };
 
+/* What a task tree may use up. */
+struct budget {
+    uint64_t micro_dollars; /* 0 = no bound, as the following */
+    uint64_t tokens;
+    enum breach_policy { BREACH_SUSPEND = 1, BREACH_CANCEL = 2 } on_breach;
+};
+
+/* What to do with a task when a dependency did not complete. */
+enum dependency_policy { DEPENDENCY_FAIL = 1, DEPENDENCY_CANCEL = 2, DEPENDENCY_RUN = 3 };
+/* What to do with a task whose supervisor could not confirm that the lost run is gone. */
+enum lost_policy { LOST_REASSIGN = 1, LOST_HOLD = 2 };
+/* What to do with a submit whose idempotency key a task has already. */
+enum conflict_policy { CONFLICT_RETURN = 1, CONFLICT_REJECT = 2, CONFLICT_REPLACE = 3 };
+
 /* Zero and empty mean the default. */
 struct task_spec {
     const char *namespace;
@@ -34,6 +48,25 @@ struct task_spec {
     uint32_t max_attempts;
     uint32_t backoff_ms;
     uint32_t backoff_max_ms;
+    uint64_t expires_at_ms; /* Unix time */
+    uint32_t start_timeout_ms;
+    uint32_t max_crashes;
+    uint32_t max_deliveries;
+    const char *const *non_retryable; /* types of errors after which no further attempt would help */
+    size_t non_retryable_count;
+    const uint64_t *depends_on; /* tasks */
+    size_t depends_on_count;
+    const uint32_t *depends_on_index; /* tasks of the same submit */
+    size_t depends_on_index_count;
+    enum dependency_policy on_dependency_failure;
+    enum lost_policy on_lost;
+    uint64_t parent_id;
+    const char *idempotency_key;
+    enum conflict_policy on_conflict;
+    const char *const *limits;
+    size_t limit_count;
+    const char *fairness_key;
+    struct budget budget;
 };
 
 /* One run of a task. */
@@ -190,6 +223,7 @@ enum command_kind {
 struct command {
     enum command_kind kind;
     uint64_t token;
+    const char *who; /* asks: for what is kept about it; NULL = nobody in particular */
     union {
         struct command_submit submit;
         struct command_get get;

@@ -35,6 +35,7 @@ struct step {
     struct store_txn *txn;
     struct broker_time now;
     struct effects *effects;
+    const char *who; /* causes it: who asks, "" = the broker itself */
     struct error error;
 };
 

@@ -68,6 +68,8 @@ static void close_run(struct step *step, struct task *task, enum run_end end, co
     task->run_end_state = task->now.state;
     task->run_deadline_ms = 0;
     task->canceling = false;
+    task->suspending = false;
+    task->reaping = false;
     save_outcome(step, task, outcome);
     task_write(step, task);
     runs_forget(&step->broker->runs, task->id);
@@ -83,19 +85,29 @@ static void schedule(struct step *step, struct task *task, enum task_move move, 
 /* Claimed again and again without ever becoming an attempt. */
 static bool is_undeliverable(const struct task *task)
 {
-    return task->deliveries >= DELIVERIES_MAX + (uint32_t)task->attempts;
+    return task->deliveries >= task->max_deliveries + (uint32_t)task->attempts;
 }
 
 /* After a charged attempt: another one later, or the end. */
 static void retry_or_fail(struct step *step, struct task *task, enum task_move move, bool final, uint64_t at_least_ms)
 {
-    if (final || task->attempts >= task->max_attempts || task->crashes >= CRASHES_MAX) {
+    if (final || task->attempts >= task->max_attempts || task->crashes >= task->max_crashes) {
         task_end(step, task, move, TASK_FAILED);
         return;
     }
     uint64_t most_ms = backoff_of_attempt_ms(task->attempts, task->backoff_ms, task->backoff_max_ms);
     uint64_t wait_ms = 1 + step_random(step, most_ms);
     schedule(step, task, move, wait_ms > at_least_ms ? wait_ms : at_least_ms);
+}
+
+void run_finished(struct step *step, struct task *task, bool output_incomplete)
+{
+    static const enum task_move moves[TASK_STATES] = {
+        [TASK_COMPLETED] = MOVE_COMPLETE, [TASK_FAILED] = MOVE_FAIL, [TASK_CANCELED] = MOVE_CANCEL};
+
+    task->output_incomplete = output_incomplete;
+    task_end(step, task, moves[task->run_end_state], task->run_end_state);
+    task_write(step, task);
 }
 
 enum status run_lost(struct step *step, struct task *task)

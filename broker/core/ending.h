@@ -4,14 +4,13 @@
 #include "broker/core/command.h"
 #include "broker/core/task.h"
 
-#define CRASHES_MAX 3     /* a poison task must not kill the fleet */
-#define DELIVERIES_MAX 20 /* that were not charged as attempts */
-
 /* The run that the command speaks of. ABORTED/STALE_FENCE when it is not the task's present one; but when the last run
  * has ended by this very word, it is a repeat, and its first answer is in ret_task->run_end_state. */
 enum status run_load(struct step *step, struct run_name run, enum run_end word, struct task *ret_task,
                      bool *ret_is_repeat) NODISCARD;
 
+/* A finishing task is over: its output is all there, or was waited for long enough. */
+void run_finished(struct step *step, struct task *task, bool output_incomplete);
 /* The lease of a held task has run out. */
 enum status run_lost(struct step *step, struct task *task) NODISCARD;
 /* Gives back a held task as interrupted. delay_ms 0 stands for the backoff of interruptions. */

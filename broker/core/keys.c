@@ -8,11 +8,13 @@ static const char *const table_names[BROKER_TABLES] = {
     [TABLE_META] = "meta",       [TABLE_TASK] = "task",     [TABLE_STATE] = "state",   [TABLE_READY] = "ready",
     [TABLE_TIMER] = "timer",     [TABLE_LEASE] = "lease",   [TABLE_HOLDER] = "holder", [TABLE_RESULT] = "result",
     [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
+    [TABLE_PARENT] = "parent",
 };
 
-const struct store_schema broker_schema = {.names = table_names, .count = BROKER_TABLES, .version = 1};
+const struct store_schema broker_schema = {.names = table_names, .count = BROKER_TABLES, .version = 2};
 
 #define TIMER_HEAD_SIZE 10 /* time base, due, kind */
+#define READY_SIZE 21      /* lane, priority, turn, id */
 
 struct key key_meta(void)
 {
@@ -28,14 +30,15 @@ struct key key_of_id(uint64_t id)
     return key;
 }
 
-struct key key_ready(uint32_t lane, uint8_t priority, uint64_t id)
+struct key key_ready(uint32_t lane, const struct rank *rank)
 {
     struct key key;
 
     store_u32(key.data, lane);
-    key.data[4] = priority;
-    store_u64(key.data + 5, id);
-    key.size = 13;
+    key.data[4] = rank->priority;
+    store_u64(key.data + 5, rank->turn);
+    store_u64(key.data + 13, rank->id);
+    key.size = READY_SIZE;
     return key;
 }
 
@@ -82,6 +85,16 @@ struct key key_holder(const char *agent_id, uint64_t id)
     return key;
 }
 
+struct key key_parent(uint64_t parent_id, uint64_t id)
+{
+    struct key key;
+
+    store_u64(key.data, parent_id);
+    store_u64(key.data + 8, id);
+    key.size = 16;
+    return key;
+}
+
 struct key key_submit(struct bytes session, uint64_t sequence)
 {
     struct key key;
@@ -116,6 +129,16 @@ uint64_t key_read_id(struct bytes key)
 {
     CHECK(key.size >= 8);
     return load_u64(key.data + key.size - 8);
+}
+
+struct rank key_read_rank(struct bytes key)
+{
+    CHECK(key.size == READY_SIZE);
+    return (struct rank){
+        .priority = key.data[4],
+        .turn = load_u64(key.data + 5),
+        .id = load_u64(key.data + 13),
+    };
 }
 
 struct timer key_read_timer(struct bytes key)

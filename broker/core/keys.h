@@ -6,7 +6,7 @@
  *   meta     'm'                                -> counters, store time
  *   task     id                                 -> body: what the submitter said; appended, never changed
  *   state    id                                 -> the state record
- *   ready    lane, priority, id                 -> empty
+ *   ready    lane, priority, turn, id           -> empty
  *   timer    time base, due, kind, tail             -> empty; the tail names what is due: an id, a session, an agent
  *   lease    due, id                            -> empty
  *   holder   agent, NUL, id                     -> empty
@@ -14,7 +14,8 @@
  *   session  session                            -> its bounds
  *   submit   session, sequence                  -> the ids that this submit was given
  *   claim    agent                              -> its last claim: incarnation, sequence, runs
- *   lane     lane                               -> namespace, queue, agent type, how many tasks are in which state */
+ *   lane     lane                               -> namespace, queue, agent type, how many tasks are in which state
+ *   parent   parent, id                         -> empty */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -33,6 +34,7 @@ enum broker_table {
     TABLE_SUBMIT,
     TABLE_CLAIM,
     TABLE_LANE,
+    TABLE_PARENT,
     BROKER_TABLES,
 };
 
@@ -62,6 +64,8 @@ enum timer_kind {
     TIMER_REMOVE = 2,  /* an ended task is removed */
     TIMER_SESSION = 3, /* an idle session is dropped */
     TIMER_CLAIM = 4,   /* the memory of an idle agent's last claim is dropped */
+    TIMER_EXPIRE = 5,  /* a waiting task becomes EXPIRED */
+    TIMER_SEAL = 6,    /* a finishing task has waited enough for its output */
 };
 
 struct timer {
@@ -71,16 +75,25 @@ struct timer {
     struct bytes tail; /* borrowed */
 };
 
+/* Where a READY task stands in its lane. */
+struct rank {
+    uint8_t priority; /* 0 = there is no such task */
+    uint64_t turn;
+    uint64_t id;
+};
+
 struct key key_meta(void);
 struct key key_of_id(uint64_t id); /* task, state, result */
-struct key key_ready(uint32_t lane, uint8_t priority, uint64_t id);
+struct key key_ready(uint32_t lane, const struct rank *rank);
 struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, struct bytes tail);
 struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id);
 struct key key_lease(uint64_t due_ms, uint64_t id);
 struct key key_holder(const char *agent_id, uint64_t id);
+struct key key_parent(uint64_t parent_id, uint64_t id);
 struct key key_submit(struct bytes session, uint64_t sequence);
 struct key key_claim(const char *agent_id);
 struct key key_lane(uint32_t lane);
 
 uint64_t key_read_id(struct bytes key); /* the last eight bytes */
 struct timer key_read_timer(struct bytes key);
+struct rank key_read_rank(struct bytes key); /* of the ready table */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <utlist.h>
 
-#define LANE_VERSION 1
+#define LANE_VERSION 2
 
 static void make_queue_key(const char *namespace, const char *queue, char *key, size_t *ret_size)
 {
@@ -179,30 +179,47 @@ void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, en
     mark_dirty(lanes, lane);
 }
 
-void lane_ready_added(struct lanes *lanes, struct lane *lane, uint8_t priority, uint64_t id)
+void lane_count_finishing(struct lanes *lanes, struct lane *lane, int change)
+{
+    CHECK(change >= 0 || lane->finishing >= (uint64_t)-change);
+    lane->finishing += (uint64_t)change;
+    lanes->finishing += (uint64_t)change;
+    mark_dirty(lanes, lane);
+}
+
+uint64_t lane_held(const struct lane *lane)
+{
+    return lane->counts[TASK_ASSIGNED] + lane->counts[TASK_RUNNING] - lane->finishing;
+}
+
+bool rank_is_before(const struct rank *a, const struct rank *b)
+{
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    if (a->turn != b->turn)
+        return a->turn < b->turn;
+    return a->id < b->id;
+}
+
+void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank)
 {
     if (!lane->woken) {
         lane->woken = true;
         LL_PREPEND2(lanes->woken, lane, next_woken);
     }
-    if (!lane->head_is_known)
-        return;
-    if (lane->head_priority == 0 || priority < lane->head_priority ||
-        (priority == lane->head_priority && id < lane->head_id)) {
-        lane->head_priority = priority;
-        lane->head_id = id;
-    }
+    if (lane->head_is_known && (lane->head.priority == 0 || rank_is_before(rank, &lane->head)))
+        lane->head = *rank;
 }
 
 void lane_ready_removed(struct lane *lane, uint64_t id)
 {
-    if (lane->head_is_known && lane->head_id == id)
+    if (lane->head_is_known && lane->head.id == id)
         lane->head_is_known = false;
 }
 
 enum status lane_find_head(struct store_txn *txn, struct lane *lane)
 {
-    struct key first = key_ready(lane->number, 0, 0);
+    struct key first = key_ready(lane->number, &(struct rank){0});
     struct bytes key;
     struct bytes value;
 
@@ -213,12 +230,9 @@ enum status lane_find_head(struct store_txn *txn, struct lane *lane)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     lane->head_is_known = true;
-    lane->head_priority = 0;
-    lane->head_id = 0;
-    if (status == STATUS_OK && bytes_have_prefix(key, bytes_slice(key_bytes(&first), 0, 4))) {
-        lane->head_priority = key.data[4];
-        lane->head_id = key_read_id(key);
-    }
+    lane->head = (struct rank){0};
+    if (status == STATUS_OK && bytes_have_prefix(key, bytes_slice(key_bytes(&first), 0, 4)))
+        lane->head = key_read_rank(key);
     return STATUS_OK;
 }
 
@@ -239,6 +253,8 @@ static enum status lane_load(struct lanes *lanes, struct bytes key, struct bytes
         lane->counts[state] = reader_u64(&reader);
         lanes->counts[state] += lane->counts[state];
     }
+    lane->finishing = reader_u64(&reader);
+    lanes->finishing += lane->finishing;
     return reader.failed ? STATUS_DATA_LOSS : STATUS_OK;
 }
 
@@ -264,6 +280,7 @@ static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *b
     record_add_text(buffer, lane->type->agent_type);
     for (size_t state = 0; state < TASK_STATES; state++)
         buffer_add_u64(buffer, lane->counts[state]);
+    buffer_add_u64(buffer, lane->finishing);
     store_put(txn, TABLE_LANE, key_bytes(&key), record_seal(buffer, lane->number));
     lane->is_stored = true;
 }

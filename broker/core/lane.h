@@ -1,7 +1,7 @@
 /* Queues, agent types and lanes: in what order READY tasks go out.
  *
- * A lane holds the tasks of one namespace, queue and agent type in the order (priority, id). Lanes are rows of the
- * store and live in memory as well, with the counts of their tasks by state (written once per batch) and the first
+ * A lane holds the tasks of one namespace, queue and agent type in the order (priority, turn, id). Lanes are rows of
+ * the store and live in memory as well, with the counts of their tasks by state (written once per batch) and the first
  * READY one, which is looked up when it is needed. A lane without tasks goes away at the end of the batch. */
 #pragma once
 
@@ -25,12 +25,12 @@ struct lane {
     uint32_t number;
     struct queue_type *type;
     uint64_t counts[TASK_STATES];
-    bool dirty; /* counts are not written yet, or it is to be removed */
+    uint64_t finishing; /* of its RUNNING tasks: they use no slot and no limit any more */
+    bool dirty;         /* counts are not written yet, or it is to be removed */
     bool is_stored;
     bool woken;
-    bool head_is_known;    /* the following two are what the store says */
-    uint8_t head_priority; /* 0 = there is none */
-    uint64_t head_id;
+    bool head_is_known;
+    struct rank head; /* the first READY one */
     struct lane *next_of_type;
     struct lane *next_dirty;
     struct lane *next_woken;
@@ -63,7 +63,8 @@ struct lanes {
     size_t count;
     struct lane *dirty;
     struct lane *woken;
-    uint64_t counts[TASK_STATES]; /* of all lanes together */
+    uint64_t counts[TASK_STATES]; /* of all lanes together, as the following */
+    uint64_t finishing;
 };
 
 void lanes_done(struct lanes *lanes);
@@ -86,8 +87,13 @@ void lanes_trim(struct lanes *lanes, struct queue_type *type);
 
 /* One task more in the state to and one less in the state from; TASK_NONE counts nowhere. */
 void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, enum task_state to);
+/* So many more, or fewer, of its RUNNING tasks are finishing. */
+void lane_count_finishing(struct lanes *lanes, struct lane *lane, int change);
+/* ASSIGNED and RUNNING without those that are finishing. */
+uint64_t lane_held(const struct lane *lane);
+bool rank_is_before(const struct rank *a, const struct rank *b);
 /* The ready table has gained or lost this row. */
-void lane_ready_added(struct lanes *lanes, struct lane *lane, uint8_t priority, uint64_t id);
+void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank);
 void lane_ready_removed(struct lane *lane, uint64_t id);
-/* Makes the head known: lane->head_priority is 0 when nothing is READY in it. */
+/* Makes the head known: its priority is 0 when nothing is READY in the lane. */
 enum status lane_find_head(struct store_txn *txn, struct lane *lane) NODISCARD;

@@ -19,6 +19,8 @@
 #define RETENTION_MAX_MS (366 * DAY_MS)
 #define DELAY_MAX_MS (366 * DAY_MS)
 #define ATTEMPTS_MAX 100
+#define CRASHES_DEFAULT 3     /* a poison task must not kill the fleet */
+#define DELIVERIES_DEFAULT 20 /* that were not charged as attempts */
 #define RESULT_MAX 65536
 #define MESSAGE_MAX 1023
 #define REASON_MAX 255

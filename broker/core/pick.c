@@ -4,19 +4,12 @@
 
 #include <string.h>
 
-static bool goes_before(const struct lane *a, const struct lane *b)
-{
-    if (a->head_priority != b->head_priority)
-        return a->head_priority < b->head_priority;
-    return a->head_id < b->head_id;
-}
-
 static void sift_down(struct pick *pick, size_t at)
 {
     for (;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < pick->count; child++)
-            if (goes_before(pick->lanes[child], pick->lanes[least]))
+            if (rank_is_before(&pick->lanes[child]->head, &pick->lanes[least]->head))
                 least = child;
         if (least == at)
             return;
@@ -34,7 +27,7 @@ static enum status add_lane(struct step *step, struct lane *lane, struct pick *p
     if (lane->counts[TASK_READY] == 0)
         return STATUS_OK;
     TRY(lane_find_head(step->txn, lane));
-    if (lane->head_priority > 0)
+    if (lane->head.priority > 0)
         pick->lanes[pick->count++] = lane;
     return STATUS_OK;
 }
@@ -108,7 +101,7 @@ struct lane *pick_first(const struct pick *pick)
 enum status pick_again(struct step *step, struct pick *pick)
 {
     TRY(lane_find_head(step->txn, pick->lanes[0]));
-    if (pick->lanes[0]->head_priority == 0)
+    if (pick->lanes[0]->head.priority == 0)
         pick->lanes[0] = pick->lanes[--pick->count];
     sift_down(pick, 0);
     return STATUS_OK;

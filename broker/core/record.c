@@ -4,14 +4,26 @@
 
 #include <string.h>
 
-#define TASK_VERSION 1
-#define BODY_VERSION 1
+#define TASK_VERSION 2
+#define BODY_VERSION 2
 #define OUTCOME_VERSION 1
 
 #define CHECKSUM_SIZE 4
-#define TASK_FIXED_SIZE 108 /* with the version, before the texts and the checksum */
+#define TASK_FIXED_SIZE 169 /* with the version, before the texts and the checksum */
 
-enum task_flag { FLAG_CANCELING = 1, FLAG_HAS_OUTCOME = 2, FLAG_DUE_BY_WALL = 4 };
+enum task_flag {
+    FLAG_CANCELING = 1,
+    FLAG_HAS_OUTCOME = 2,
+    FLAG_DUE_BY_WALL = 4,
+    FLAG_SUSPENDING = 8,
+    FLAG_REAPING = 16,
+    FLAG_FINISHING = 32,
+    FLAG_SUPERVISED = 64,
+    FLAG_OUTPUT_INCOMPLETE = 128,
+    FLAG_HAS_CHECKPOINT = 256,
+    FLAG_HAS_KEY = 512,
+    FLAG_HAS_WAITS = 1024,
+};
 
 static uint32_t record_checksum(struct bytes content, uint64_t number)
 {
@@ -88,25 +100,58 @@ static uint8_t *put_u64(uint8_t *at, uint64_t value)
     return at + 8;
 }
 
+static uint16_t flags_of_task(const struct task *task)
+{
+    unsigned int flags = (task->canceling ? FLAG_CANCELING : 0U) | (task->has_outcome ? FLAG_HAS_OUTCOME : 0U) |
+                         (task->now.time_base == WALL_TIME ? FLAG_DUE_BY_WALL : 0U) |
+                         (task->suspending ? FLAG_SUSPENDING : 0U) | (task->reaping ? FLAG_REAPING : 0U) |
+                         (task->now.finishing ? FLAG_FINISHING : 0U) | (task->supervised ? FLAG_SUPERVISED : 0U) |
+                         (task->output_incomplete ? FLAG_OUTPUT_INCOMPLETE : 0U) |
+                         (task->has_checkpoint ? FLAG_HAS_CHECKPOINT : 0U) | (task->has_key ? FLAG_HAS_KEY : 0U) |
+                         (task->has_waits ? FLAG_HAS_WAITS : 0U);
+
+    return (uint16_t)flags;
+}
+
+static void read_flags(unsigned int flags, struct task *task)
+{
+    task->canceling = (flags & FLAG_CANCELING) != 0;
+    task->has_outcome = (flags & FLAG_HAS_OUTCOME) != 0;
+    task->now.time_base = (flags & FLAG_DUE_BY_WALL) != 0 ? WALL_TIME : STORE_TIME;
+    task->suspending = (flags & FLAG_SUSPENDING) != 0;
+    task->reaping = (flags & FLAG_REAPING) != 0;
+    task->now.finishing = (flags & FLAG_FINISHING) != 0;
+    task->supervised = (flags & FLAG_SUPERVISED) != 0;
+    task->output_incomplete = (flags & FLAG_OUTPUT_INCOMPLETE) != 0;
+    task->has_checkpoint = (flags & FLAG_HAS_CHECKPOINT) != 0;
+    task->has_key = (flags & FLAG_HAS_KEY) != 0;
+    task->has_waits = (flags & FLAG_HAS_WAITS) != 0;
+}
+
 /* In place and not through buffer_add: this is the record that every request writes. */
 struct bytes record_of_task(struct buffer *buffer, const struct task *task)
 {
     size_t agent_size = strlen(task->now.agent_id);
     size_t reason_size = strlen(task->cancel_reason);
-    unsigned int flags = (task->canceling ? FLAG_CANCELING : 0U) | (task->has_outcome ? FLAG_HAS_OUTCOME : 0U) |
-                         (task->now.time_base == WALL_TIME ? FLAG_DUE_BY_WALL : 0U);
 
     buffer->size = 0;
     uint8_t *start = buffer_reserve(buffer, TASK_FIXED_SIZE + agent_size + reason_size + CHECKSUM_SIZE);
     uint8_t *at = put_u8(start, TASK_VERSION);
     at = put_u8(at, (uint8_t)task->now.state);
-    at = put_u8(at, (uint8_t)flags);
+    at = put_u16(at, flags_of_task(task));
     at = put_u8(at, task->now.priority);
     at = put_u8(at, task->max_attempts);
+    at = put_u8(at, task->max_crashes);
+    at = put_u16(at, task->max_deliveries);
+    at = put_u8(at, (uint8_t)((unsigned int)task->dependency_policy << 4 | (unsigned int)task->lost_policy));
     at = put_u8(at, (uint8_t)((unsigned int)task->run_end << 4 | (unsigned int)task->run_end_state));
     at = put_u8(at, (uint8_t)agent_size);
     at = put_u8(at, (uint8_t)reason_size);
     at = put_u32(at, task->now.lane);
+    at = put_u64(at, task->now.turn);
+    at = put_u64(at, task->now.parent_id);
+    at = put_u64(at, task->now.expires_ms);
+    at = put_u32(at, task->open_dependencies);
     at = put_u16(at, task->attempts);
     at = put_u16(at, task->crashes);
     at = put_u32(at, task->interruptions);
@@ -120,6 +165,10 @@ struct bytes record_of_task(struct buffer *buffer, const struct task *task)
     at = put_u64(at, task->now.due_ms);
     at = put_u64(at, task->run_deadline_ms);
     at = put_u64(at, task->retention_ms);
+    at = put_u64(at, task->budget_id);
+    at = put_u64(at, task->used_micro_dollars);
+    at = put_u64(at, task->used_tokens);
+    at = put_u32(at, task->start_timeout_ms);
     at = put_u32(at, task->run_timeout_ms);
     at = put_u32(at, task->backoff_ms);
     at = put_u32(at, task->backoff_max_ms);
@@ -150,18 +199,24 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
     struct task *task = ret_task;
     task->id = id;
     task->now.state = (enum task_state)reader_u8(&reader);
-    unsigned int flags = reader_u8(&reader);
-    task->canceling = (flags & FLAG_CANCELING) != 0;
-    task->has_outcome = (flags & FLAG_HAS_OUTCOME) != 0;
-    task->now.time_base = (flags & FLAG_DUE_BY_WALL) != 0 ? WALL_TIME : STORE_TIME;
+    read_flags(reader_u16(&reader), task);
     task->now.priority = reader_u8(&reader);
     task->max_attempts = reader_u8(&reader);
+    task->max_crashes = reader_u8(&reader);
+    task->max_deliveries = reader_u16(&reader);
+    unsigned int policies = reader_u8(&reader);
+    task->dependency_policy = (enum dependency_policy)(policies >> 4);
+    task->lost_policy = (enum lost_policy)(policies & 15U);
     unsigned int end = reader_u8(&reader);
     task->run_end = (enum run_end)(end >> 4);
     task->run_end_state = (enum task_state)(end & 15U);
     size_t agent_size = reader_u8(&reader);
     size_t reason_size = reader_u8(&reader);
     task->now.lane = reader_u32(&reader);
+    task->now.turn = reader_u64(&reader);
+    task->now.parent_id = reader_u64(&reader);
+    task->now.expires_ms = reader_u64(&reader);
+    task->open_dependencies = reader_u32(&reader);
     task->attempts = reader_u16(&reader);
     task->crashes = reader_u16(&reader);
     task->interruptions = reader_u32(&reader);
@@ -175,6 +230,10 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
     task->now.due_ms = reader_u64(&reader);
     task->run_deadline_ms = reader_u64(&reader);
     task->retention_ms = reader_u64(&reader);
+    task->budget_id = reader_u64(&reader);
+    task->used_micro_dollars = reader_u64(&reader);
+    task->used_tokens = reader_u64(&reader);
+    task->start_timeout_ms = reader_u32(&reader);
     task->run_timeout_ms = reader_u32(&reader);
     task->backoff_ms = reader_u32(&reader);
     task->backoff_max_ms = reader_u32(&reader);
@@ -184,6 +243,58 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
         return false;
     task->was = task->now;
     return true;
+}
+
+/* Few, and short. */
+static void add_texts(struct buffer *buffer, const char *const *texts, size_t count)
+{
+    buffer_add_u8(buffer, (uint8_t)count);
+    for (size_t i = 0; i < count; i++)
+        record_add_text(buffer, texts[i]);
+}
+
+static const char *const *read_texts(struct reader *reader, struct arena *arena, size_t *ret_count)
+{
+    size_t count = reader_u8(reader);
+    const char **texts = arena_zero(arena, count, sizeof texts[0]);
+
+    for (size_t i = 0; i < count; i++)
+        texts[i] = record_text(reader);
+    *ret_count = count;
+    return texts;
+}
+
+/* What few tasks have takes a few bytes where it is not there. */
+static void add_extras(struct buffer *buffer, const struct task_spec *spec)
+{
+    record_add_text(buffer, spec->idempotency_key);
+    record_add_text(buffer, spec->fairness_key);
+    add_texts(buffer, spec->non_retryable, spec->non_retryable_count);
+    buffer_add_u16(buffer, (uint16_t)spec->depends_on_count);
+    for (size_t i = 0; i < spec->depends_on_count; i++)
+        buffer_add_u64(buffer, spec->depends_on[i]);
+    buffer_add_u8(buffer, (uint8_t)spec->budget.on_breach);
+    if (spec->budget.on_breach == 0)
+        return;
+    buffer_add_u64(buffer, spec->budget.micro_dollars);
+    buffer_add_u64(buffer, spec->budget.tokens);
+}
+
+static void read_extras(struct reader *reader, struct arena *arena, struct task_spec *spec)
+{
+    spec->idempotency_key = record_text(reader);
+    spec->fairness_key = record_text(reader);
+    spec->non_retryable = read_texts(reader, arena, &spec->non_retryable_count);
+    spec->depends_on_count = reader_u16(reader);
+    uint64_t *depends_on = arena_zero(arena, spec->depends_on_count, sizeof *depends_on);
+    for (size_t i = 0; i < spec->depends_on_count; i++)
+        depends_on[i] = reader_u64(reader);
+    spec->depends_on = depends_on;
+    spec->budget.on_breach = (enum breach_policy)reader_u8(reader);
+    if (spec->budget.on_breach == 0)
+        return;
+    spec->budget.micro_dollars = reader_u64(reader);
+    spec->budget.tokens = reader_u64(reader);
 }
 
 struct bytes record_of_body(struct buffer *buffer, uint64_t id, const struct task_spec *spec)
@@ -198,6 +309,7 @@ struct bytes record_of_body(struct buffer *buffer, uint64_t id, const struct tas
         record_add_text(buffer, spec->labels[i].key);
         record_add_text(buffer, spec->labels[i].value);
     }
+    add_extras(buffer, spec);
     buffer_add_sized(buffer, spec->payload);
     return record_seal(buffer, id);
 }
@@ -219,6 +331,7 @@ bool record_read_body(struct bytes value, uint64_t id, struct arena *arena, stru
         labels[i].value = record_text(&reader);
     }
     spec->labels = labels;
+    read_extras(&reader, arena, spec);
     spec->payload = reader_sized(&reader);
     return !reader.failed;
 }

@@ -10,7 +10,7 @@
 static enum status lane_oldest(struct step *step, const struct lane *lane, uint64_t *submitted_ms)
 {
     for (uint8_t priority = 0; priority <= PRIORITY_LAST; priority++) {
-        struct key first = key_ready(lane->number, priority, 0);
+        struct key first = key_ready(lane->number, &(struct rank){.priority = priority});
         struct bytes key;
         struct bytes value;
         struct task task;

@@ -48,6 +48,8 @@ static uint64_t add_task(struct step *step, const struct task_spec *spec, const 
         .now.priority = (uint8_t)(spec->priority > 0 ? spec->priority : DEFAULT_PRIORITY),
         .now.lane = lane->number,
         .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
+        .max_crashes = CRASHES_DEFAULT,
+        .max_deliveries = DELIVERIES_DEFAULT,
         .submitted_ms = step->now.wall_ms,
         .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : broker->settings.retention_ms,
         .run_timeout_ms = spec->run_timeout_ms > 0 ? (uint32_t)spec->run_timeout_ms : DEFAULT_RUN_TIMEOUT_MS,

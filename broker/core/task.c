@@ -9,27 +9,60 @@
 
 #define DEFAULT_CONTENT_TYPE "text/plain; charset=utf-8"
 
-size_t task_rows(uint64_t id, const struct task_place *place, struct index_row rows[static INDEX_ROWS_MAX])
+static struct index_row timer_row(uint64_t id, const struct task_place *place, enum timer_kind kind)
 {
-    if (place->state == TASK_READY) {
-        rows[0].table = TABLE_READY;
-        rows[0].key = key_ready(place->lane, place->priority, id);
+    return (struct index_row){TABLE_TIMER, key_task_timer(place->time_base, place->due_ms, kind, id)};
+}
+
+static struct rank place_rank(uint64_t id, const struct task_place *place)
+{
+    return (struct rank){.priority = place->priority, .turn = place->turn, .id = id};
+}
+
+/* The rows that the state alone implies. */
+static size_t state_rows(uint64_t id, const struct task_place *place, struct index_row *rows)
+{
+    struct rank rank = place_rank(id, place);
+
+    switch (place->state) {
+    case TASK_NONE:
+    case TASK_BLOCKED:
+    case TASK_SUSPENDED:
+        return 0;
+    case TASK_SCHEDULED:
+        rows[0] = timer_row(id, place, TIMER_READY);
         return 1;
-    }
-    if (task_is_held(place->state)) {
-        rows[0].table = TABLE_LEASE;
-        rows[0].key = key_lease(place->due_ms, id);
-        rows[1].table = TABLE_HOLDER;
-        rows[1].key = key_holder(place->agent_id, id);
+    case TASK_READY:
+        rows[0] = (struct index_row){TABLE_READY, key_ready(place->lane, &rank)};
+        return 1;
+    case TASK_ASSIGNED:
+    case TASK_RUNNING:
+        if (place->finishing) {
+            rows[0] = timer_row(id, place, TIMER_SEAL);
+            return 1;
+        }
+        rows[0] = (struct index_row){TABLE_LEASE, key_lease(place->due_ms, id)};
+        rows[1] = (struct index_row){TABLE_HOLDER, key_holder(place->agent_id, id)};
         return 2;
-    }
-    if (place->state == TASK_SCHEDULED || task_has_ended(place->state)) {
-        enum timer_kind kind = place->state == TASK_SCHEDULED ? TIMER_READY : TIMER_REMOVE;
-        rows[0].table = TABLE_TIMER;
-        rows[0].key = key_task_timer(place->time_base, place->due_ms, kind, id);
+    case TASK_COMPLETED:
+    case TASK_FAILED:
+    case TASK_CANCELED:
+    case TASK_EXPIRED:
+        rows[0] = timer_row(id, place, TIMER_REMOVE);
         return 1;
     }
     return 0;
+}
+
+size_t task_rows(uint64_t id, const struct task_place *place, struct index_row rows[static INDEX_ROWS_MAX])
+{
+    size_t count = state_rows(id, place, rows);
+
+    if (task_is_waiting(place->state) && place->expires_ms > 0)
+        rows[count++] = (struct index_row){TABLE_TIMER, key_task_timer(WALL_TIME, place->expires_ms, TIMER_EXPIRE, id)};
+    if (place->state != TASK_NONE && place->parent_id > 0)
+        rows[count++] = (struct index_row){TABLE_PARENT, key_parent(place->parent_id, id)};
+    return count;
 }
 
 static bool row_is_in(const struct index_row *row, const struct index_row *rows, size_t count)
@@ -54,13 +87,31 @@ static void row_put(struct step *step, const struct task_place *now, const struc
     struct lanes *lanes = &step->broker->lanes;
 
     store_put(step->txn, row->table, key_bytes(&row->key), (struct bytes){0});
-    if (row->table == TABLE_READY)
-        lane_ready_added(lanes, lanes_by_number(lanes, now->lane), now->priority, key_read_id(key_bytes(&row->key)));
+    if (row->table != TABLE_READY)
+        return;
+    struct rank rank = key_read_rank(key_bytes(&row->key));
+    lane_ready_added(lanes, lanes_by_number(lanes, now->lane), &rank);
+}
+
+static void update_counts(struct step *step, const struct task *task)
+{
+    struct lanes *lanes = &step->broker->lanes;
+    bool same_lane = task->was.state != TASK_NONE && task->was.lane == task->now.lane;
+
+    if (task->was.finishing && (!task->now.finishing || !same_lane))
+        lane_count_finishing(lanes, lanes_by_number(lanes, task->was.lane), -1);
+    if (task->now.finishing && (!task->was.finishing || !same_lane))
+        lane_count_finishing(lanes, lanes_by_number(lanes, task->now.lane), 1);
+    if (task->was.state != TASK_NONE && !same_lane) {
+        lane_count(lanes, lanes_by_number(lanes, task->was.lane), task->was.state, TASK_NONE);
+        lane_count(lanes, lanes_by_number(lanes, task->now.lane), TASK_NONE, task->now.state);
+        return;
+    }
+    lane_count(lanes, lanes_by_number(lanes, task->now.lane), task->was.state, task->now.state);
 }
 
 static void update_indexes(struct step *step, const struct task *task)
 {
-    struct lanes *lanes = &step->broker->lanes;
     struct index_row before[INDEX_ROWS_MAX];
     struct index_row after[INDEX_ROWS_MAX];
     size_t before_count = task_rows(task->id, &task->was, before);
@@ -72,12 +123,7 @@ static void update_indexes(struct step *step, const struct task *task)
     for (size_t i = 0; i < after_count; i++)
         if (!row_is_in(&after[i], before, before_count))
             row_put(step, &task->now, &after[i]);
-    if (task->was.state != TASK_NONE && task->was.lane != task->now.lane) {
-        lane_count(lanes, lanes_by_number(lanes, task->was.lane), task->was.state, TASK_NONE);
-        lane_count(lanes, lanes_by_number(lanes, task->now.lane), TASK_NONE, task->now.state);
-        return;
-    }
-    lane_count(lanes, lanes_by_number(lanes, task->now.lane), task->was.state, task->now.state);
+    update_counts(step, task);
 }
 
 enum status task_load(struct step *step, uint64_t id, struct task *ret_task)
@@ -164,6 +210,9 @@ void task_end(struct step *step, struct task *task, enum task_move move, enum ta
 {
     task_move(task, move, to);
     task->canceling = false;
+    task->suspending = false;
+    task->reaping = false;
+    task->now.finishing = false;
     task->run_deadline_ms = 0;
     task->ended_ms = step->now.wall_ms;
     task->now.time_base = STORE_TIME;

@@ -5,6 +5,7 @@
  * by a command. */
 #pragma once
 
+#include "broker/core/command.h"
 #include "broker/core/effect.h"
 #include "broker/core/keys.h"
 #include "broker/core/state.h"
@@ -14,15 +15,26 @@ struct step;
 struct lane;
 
 /* How the last run ended. A repeat of the word that ended it gets the first answer. */
-enum run_end { RUN_IS_OPEN = 0, RUN_COMPLETED = 1, RUN_FAILED = 2, RUN_RELEASED = 3, RUN_LOST = 4 };
+enum run_end {
+    RUN_IS_OPEN = 0,
+    RUN_COMPLETED = 1,
+    RUN_FAILED = 2,
+    RUN_RELEASED = 3,
+    RUN_LOST = 4,
+    RUN_SUSPENDED = 5,
+};
 
 /* What the keys of a task's index rows are made of. */
 struct task_place {
     enum task_state state;
     uint8_t priority;
+    bool finishing; /* RUNNING: the outcome is there, its output is still on its way */
     uint32_t lane;
-    enum time_base time_base;        /* of due_ms */
-    uint64_t due_ms;                 /* SCHEDULED: READY then; held: its lease row; ended: removed then */
+    uint64_t turn;            /* among those of its priority */
+    uint64_t parent_id;       /* 0 = none */
+    uint64_t expires_ms;      /* Unix time: EXPIRED then if it still waits; 0 = never */
+    enum time_base time_base; /* of due_ms */
+    uint64_t due_ms; /* SCHEDULED: READY then; held: its lease row; finishing: ended then; ended: removed then */
     char agent_id[AGENT_ID_MAX + 1]; /* who holds it, or held it last */
 };
 
@@ -31,8 +43,20 @@ struct task {
     struct task_place now;
     struct task_place was; /* what the store has; state TASK_NONE when it has nothing */
     bool canceling;
+    bool suspending;        /* its holder is asked to give it back as SUSPENDED */
+    bool reaping;           /* its lease is lost, and that its processes are gone is not confirmed */
+    bool supervised;        /* its run is held by a supervisor, who can confirm that */
+    bool output_incomplete; /* it ended before all of its output was there */
+    bool has_checkpoint;
+    bool has_key;     /* an idempotency key */
+    bool has_waits;   /* rows of dependencies */
     bool has_outcome; /* the last run that ended said more than that; else what it said is made up when it is shown */
     uint8_t max_attempts;
+    uint8_t max_crashes;
+    uint16_t max_deliveries;
+    enum dependency_policy dependency_policy;
+    enum lost_policy lost_policy;
+    uint32_t open_dependencies; /* BLOCKED: how many have not ended */
     enum run_end run_end;
     enum task_state run_end_state; /* that the end of the last run led to */
     uint16_t attempts;
@@ -46,7 +70,11 @@ struct task {
     uint64_t started_ms;
     uint64_t ended_ms;
     uint64_t run_deadline_ms; /* store time; 0 while it is not RUNNING */
+    uint64_t budget_id;       /* the task whose budget it draws on; 0 = none */
+    uint64_t used_micro_dollars;
+    uint64_t used_tokens;
     uint64_t retention_ms;
+    uint32_t start_timeout_ms;
     uint32_t run_timeout_ms;
     uint32_t backoff_ms;
     uint32_t backoff_max_ms;
@@ -58,7 +86,7 @@ struct index_row {
     enum broker_table table;
     struct key key;
 };
-#define INDEX_ROWS_MAX 2
+#define INDEX_ROWS_MAX 4
 
 /* The rows that a task in this place has. */
 size_t task_rows(uint64_t id, const struct task_place *place, struct index_row rows[static INDEX_ROWS_MAX]);

@@ -2,6 +2,7 @@
 
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
+#include "broker/core/ending.h"
 #include "broker/core/session.h"
 
 /* Somebody may set the wall clock meanwhile. */
@@ -45,6 +46,11 @@ static enum status task_due(struct step *step, const struct timer *timer)
     if (timer->kind == TIMER_READY && task_move_begins_at(MOVE_DUE, task.now.state)) {
         task_move(&task, MOVE_DUE, TASK_READY);
         task_write(step, &task);
+    } else if (timer->kind == TIMER_EXPIRE && task_move_begins_at(MOVE_EXPIRE, task.now.state)) {
+        task_end(step, &task, MOVE_EXPIRE, TASK_EXPIRED);
+        task_write(step, &task);
+    } else if (timer->kind == TIMER_SEAL && task.now.finishing) {
+        run_finished(step, &task, true);
     } else if (timer->kind == TIMER_REMOVE && task_move_begins_at(MOVE_REMOVE, task.now.state)) {
         task_move(&task, MOVE_REMOVE, TASK_NONE);
         task_erase(step, &task);
@@ -59,6 +65,8 @@ static enum status fire(struct step *step, const struct timer *timer)
     switch (timer->kind) {
     case TIMER_READY:
     case TIMER_REMOVE:
+    case TIMER_EXPIRE:
+    case TIMER_SEAL:
         return task_due(step, timer);
     case TIMER_SESSION:
         return session_due(step, timer);

@@ -91,6 +91,12 @@ static void count_task(struct scan *scan, const struct task *task)
                 task_state_name(task->now.state), id_format(task->id, text));
     else
         lane->counts[task->now.state]--;
+    if (!task->now.finishing)
+        return;
+    if (lane == NULL || lane->finishing == 0)
+        problem(scan, "lane %u counts too few finishing tasks (task %s)", task->now.lane, id_format(task->id, text));
+    else
+        lane->finishing--;
 }
 
 static void check_limits(struct scan *scan, const struct task *task, const struct counters *counters)
@@ -142,8 +148,8 @@ static enum status count_rows(struct scan *scan, enum broker_table table, uint64
 /* Every session and every remembered claim has one timer beside those of the tasks. */
 static enum status check_counts(struct scan *scan, const struct counters *counters)
 {
-    static const enum broker_table tables[] = {TABLE_READY, TABLE_LEASE,  TABLE_HOLDER,
-                                               TABLE_TASK,  TABLE_RESULT, TABLE_TIMER};
+    static const enum broker_table tables[] = {TABLE_READY,  TABLE_LEASE, TABLE_HOLDER, TABLE_TASK,
+                                               TABLE_RESULT, TABLE_TIMER, TABLE_PARENT};
     uint64_t sessions = 0;
     uint64_t claims = 0;
 
@@ -165,11 +171,15 @@ static enum status check_counts(struct scan *scan, const struct counters *counte
 
 static void check_lanes(struct scan *scan)
 {
-    for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node))
+    for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node)) {
+        if (lane->finishing != 0)
+            problem(scan, "lane %u counts %llu finishing tasks too many", lane->number,
+                    (unsigned long long)lane->finishing);
         for (size_t state = 0; state < TASK_STATES; state++)
             if (lane->counts[state] != 0)
                 problem(scan, "lane %u counts %llu tasks too many in state %s", lane->number,
                         (unsigned long long)lane->counts[state], task_state_name((enum task_state)state));
+    }
 }
 
 static void compare_with_memory(struct scan *scan, const struct broker *broker)
@@ -178,7 +188,8 @@ static void compare_with_memory(struct scan *scan, const struct broker *broker)
         problem(scan, "the store has %zu lanes, memory has %zu", scan->lanes.count, broker->lanes.count);
     for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node)) {
         const struct lane *known = lanes_by_number(&broker->lanes, lane->number);
-        if (known == NULL || memcmp(known->counts, lane->counts, sizeof lane->counts) != 0)
+        if (known == NULL || memcmp(known->counts, lane->counts, sizeof lane->counts) != 0 ||
+            known->finishing != lane->finishing)
             problem(scan, "lane %u is counted otherwise in memory than in the store", lane->number);
     }
 }

@@ -45,7 +45,7 @@ _gangerctl_values() {
     case $1 in
         --type) [[ ${command[0]} == context ]] || _gangerctl_ask "${daemons[@]}" agents --types ;;
         --queue) _gangerctl_ask "${daemons[@]}" queues ;;
-        --state) printf '%s\n' scheduled ready assigned running completed failed canceled ;;
+        --state) printf '%s\n' blocked scheduled ready assigned running suspended completed failed canceled expired ;;
         --priority) printf '%s\n' 1 2 3 4 5 6 7 8 9 ;;
         *) return 1 ;;
     esac
@@ -54,8 +54,8 @@ _gangerctl_values() {
 _gangerctl_arguments() {
     case ${command[*]} in
         show | get | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
-        cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state scheduled,ready,assigned,running ;;
-        retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled ;;
+        cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
+        retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled,expired ;;
         "context get" | "context put" | "context delete" | "context rm" | "context list" | "context ls")
             _gangerctl_ask "${daemons[@]}" context list --limit 1000 "$current"
             ;;

@@ -120,8 +120,13 @@ void world_refused(struct world *world, struct command *command, enum status sta
 
 struct task_spec spec_of(const char *agent_type)
 {
-    return (struct task_spec){
-        .namespace = "", .queue = "", .agent_type = agent_type, .title = "", .content_type = "", .retention_ms = 0};
+    return (struct task_spec){.namespace = "",
+                              .queue = "",
+                              .agent_type = agent_type,
+                              .title = "",
+                              .content_type = "",
+                              .idempotency_key = "",
+                              .fairness_key = ""};
 }
 
 struct command command_submit(const struct task_spec *spec)

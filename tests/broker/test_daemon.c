@@ -313,8 +313,8 @@ Test(broker, does_not_commit_what_only_reads_or_is_refused)
     cr_assert_gt(after->commit_p50_us, 0);
     cr_assert_geq(after->commit_p99_us, after->commit_p50_us);
     cr_assert_geq(after->batch_p50, 1);
-    cr_assert_eq(after->states[1]->state, STATE(READY));
-    cr_assert_eq(after->states[1]->tasks, 1);
+    cr_assert_eq(after->states[2]->state, STATE(READY));
+    cr_assert_eq(after->states[2]->tasks, 1);
     ganger_free(before);
     ganger_free(after);
 }

@@ -1,4 +1,5 @@
 #include "broker/core/ending.h"
+#include "broker/core/limits.h"
 #include "broker/core/run.h"
 #include "tests/broker/fixture.h"
 
@@ -164,14 +165,14 @@ Test(lease, three_crashes_fail_the_task)
 
     spec.max_attempts = 50;
     uint64_t id = submit_spec(world, spec);
-    for (int i = 0; i < CRASHES_MAX; i++) {
+    for (int i = 0; i < CRASHES_DEFAULT; i++) {
         cr_assert_eq(state_of(world, id), TASK_READY);
         (void)claim_started(world, "a", "t");
         world_pass(world, LEASE_MS);
         world_pass(world, 300000);
     }
     cr_assert_eq(state_of(world, id), TASK_FAILED);
-    cr_assert_eq(get(world, id)->crashes, CRASHES_MAX);
+    cr_assert_eq(get(world, id)->crashes, CRASHES_DEFAULT);
     world_close(world);
 }
 
@@ -180,14 +181,14 @@ Test(lease, twenty_deliveries_without_a_start_fail_the_task)
     struct world *world = world_new();
     uint64_t id = submit(world, "t");
 
-    for (int i = 0; i < DELIVERIES_MAX; i++) {
+    for (int i = 0; i < DELIVERIES_DEFAULT; i++) {
         cr_assert_eq(state_of(world, id), TASK_READY, "delivery %d", i);
         (void)claim(world, "a", "t");
         world_pass(world, LEASE_MS);
     }
     const struct task_view *task = get(world, id);
     cr_assert_eq(task->state, TASK_FAILED);
-    cr_assert_eq(task->deliveries, DELIVERIES_MAX);
+    cr_assert_eq(task->deliveries, DELIVERIES_DEFAULT);
     cr_assert_not_null(strstr(task->outcome.message, "UNDELIVERABLE"));
     world_close(world);
 }
