@@ -7,6 +7,7 @@
 #include "common/base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_LEASE_MS 30000
 #define DEFAULT_HEARTBEAT_MS 3000
@@ -81,6 +82,17 @@ static void turn_away_parked(struct broker *broker, struct effects *effects)
         effects_refuse(effects, parked->token, COMMAND_CLAIM, &error);
 }
 
+/* A new store is called what the shell drew. */
+static void name_store(struct broker *broker)
+{
+    static const uint8_t none[STORE_ID_SIZE];
+
+    if (memcmp(broker->counters.store_id, none, STORE_ID_SIZE) != 0)
+        return;
+    memcpy(broker->counters.store_id, broker->settings.store_id, STORE_ID_SIZE);
+    broker->is_dirty = true;
+}
+
 enum status broker_open(struct broker *broker, struct store_txn *txn, struct effects *effects, struct error *error)
 {
     turn_away_parked(broker, effects);
@@ -94,6 +106,7 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;
+    name_store(broker);
     return STATUS_OK;
 }
 
@@ -186,6 +199,26 @@ uint64_t broker_store_ms(const struct broker *broker)
 uint64_t broker_revision(const struct broker *broker)
 {
     return broker->counters.revision;
+}
+
+const uint8_t *broker_store_id(const struct broker *broker)
+{
+    return broker->counters.store_id;
+}
+
+uint16_t broker_epoch(const struct broker *broker)
+{
+    return broker->counters.epoch;
+}
+
+enum status broker_identify(struct store_txn *txn, struct store_identity *ret_identity)
+{
+    struct counters counters;
+
+    TRY(counters_load(txn, &counters));
+    *ret_identity = (struct store_identity){.epoch = counters.epoch, .revision = counters.revision};
+    memcpy(ret_identity->store_id, counters.store_id, STORE_ID_SIZE);
+    return STATUS_OK;
 }
 
 struct broker_totals broker_totals(const struct broker *broker)

@@ -15,12 +15,13 @@
 
 /* Zero means the default. */
 struct broker_settings {
-    uint32_t lease_ms;     /* 30 s */
-    uint32_t heartbeat_ms; /* 3 s; what holders are told to keep */
-    uint32_t terminate_ms; /* 30 s: how long past its run timeout a run that still beats may live */
-    uint64_t retention_ms; /* 7 days */
-    uint32_t tick_max;     /* 256: due timers, and due leases, per batch */
-    uint64_t random_seed;  /* for jitter */
+    uint32_t lease_ms;               /* 30 s */
+    uint32_t heartbeat_ms;           /* 3 s; what holders are told to keep */
+    uint32_t terminate_ms;           /* 30 s: how long past its run timeout a run that still beats may live */
+    uint64_t retention_ms;           /* 7 days */
+    uint32_t tick_max;               /* 256: due timers, and due leases, per batch */
+    uint64_t random_seed;            /* for jitter */
+    uint8_t store_id[STORE_ID_SIZE]; /* random: what a new store is called from now on */
 };
 
 struct broker_time {
@@ -61,16 +62,41 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
 /* The store's time at the opening. */
 uint64_t broker_store_ms(const struct broker *broker);
 uint64_t broker_revision(const struct broker *broker);
+/* What tells this store from others, also after it was restored from a backup: STORE_ID_SIZE bytes. */
+const uint8_t *broker_store_id(const struct broker *broker);
+uint16_t broker_epoch(const struct broker *broker);
 struct broker_totals broker_totals(const struct broker *broker);
 uint32_t broker_parked(const struct broker *broker);
 void broker_counts(const struct broker *broker, uint64_t ret_counts[static TASK_STATES]);
 
-/* What broker_check found. */
+/* What a transaction sees the store as. */
+struct store_identity {
+    uint8_t store_id[STORE_ID_SIZE];
+    uint16_t epoch;
+    uint64_t revision;
+};
+/* DATA_LOSS when the row is damaged. */
+enum status broker_identify(struct store_txn *txn, struct store_identity *ret_identity) NODISCARD;
+
+#define CHECK_NAMED_MAX 8
+
+/* What a check found. */
 struct check_report {
     uint64_t tasks;
     uint64_t problems;
-    char first[256]; /* what the first one is */
+    char named[CHECK_NAMED_MAX][256]; /* the first of them */
 };
+
+/* Told now and then how far it is; false stops it. */
+struct check_watch {
+    bool (*on_progress)(const struct check_report *report, void *data); /* NULL = nobody watches */
+    void *data;
+};
+
 /* Reads the whole store and compares: every record's checksum, every index row with what the states imply, every count
- * with the tasks. After broker_settle, or in a transaction of its own. */
-enum status broker_check(const struct broker *broker, struct store_txn *txn, struct check_report *ret_report) NODISCARD;
+ * with the tasks. Needs nothing but the transaction: one of another thread will do. After broker_settle where it is the
+ * writing one. CANCELED when it was stopped. */
+enum status broker_check(struct store_txn *txn, const struct check_watch *watch, struct check_report *ret_report)
+    NODISCARD;
+/* Adds to the report where the broker's memory differs from the transaction's store. */
+enum status broker_compare(const struct broker *broker, struct store_txn *txn, struct check_report *report) NODISCARD;

@@ -4,7 +4,9 @@
 #include "broker/core/record.h"
 #include "common/base/check.h"
 
-#define COUNTERS_VERSION 1
+#include <string.h>
+
+#define COUNTERS_VERSION 2
 #define COUNTER_BITS 48
 
 enum status counters_load(struct store_txn *txn, struct counters *ret_counters)
@@ -21,6 +23,7 @@ enum status counters_load(struct store_txn *txn, struct counters *ret_counters)
     struct reader reader;
     if (!record_open(value, COUNTERS_VERSION, 0, &reader))
         return STATUS_DATA_LOSS;
+    struct bytes store_id = reader_take(&reader, STORE_ID_SIZE);
     struct counters counters = {
         .epoch = reader_u16(&reader),
         .task_id = reader_u64(&reader),
@@ -32,6 +35,7 @@ enum status counters_load(struct store_txn *txn, struct counters *ret_counters)
     };
     if (reader.failed)
         return STATUS_DATA_LOSS;
+    memcpy(counters.store_id, store_id.data, STORE_ID_SIZE);
     *ret_counters = counters;
     return STATUS_OK;
 }
@@ -43,6 +47,7 @@ void counters_save(struct store_txn *txn, const struct counters *counters)
     struct key key = key_meta();
 
     record_begin(&buffer, COUNTERS_VERSION);
+    buffer_add(&buffer, counters->store_id, STORE_ID_SIZE);
     buffer_add_u16(&buffer, counters->epoch);
     buffer_add_u64(&buffer, counters->task_id);
     buffer_add_u64(&buffer, counters->fence);

@@ -1,13 +1,16 @@
-/* What the store counts: ids, fences, revisions, lanes, and its own time. One row, written once per batch.
+/* What the store is and counts: its own id, ids, fences, revisions, lanes, and its own time. One row, written once per
+ * batch.
  *
  * Ids, fences and revisions are an epoch (16 bits) above a counter (48 bits). They are never used twice: the row is
  * part of every commit that used one. */
 #pragma once
 
+#include "broker/core/keys.h"
 #include "common/base/bytes.h"
 #include "common/store/store.h"
 
 struct counters {
+    uint8_t store_id[STORE_ID_SIZE]; /* zeros in a new store */
     uint16_t epoch;
     uint64_t task_id;  /* the last one given */
     uint64_t fence;    /* likewise */

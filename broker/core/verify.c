@@ -6,8 +6,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define TASKS_PER_LOOK 1024
+
 struct scan {
     struct store_txn *txn;
+    const struct check_watch *watch;
     struct check_report *report;
     struct arena arena;
     struct lanes lanes;               /* as the store has them; every task found is taken off their counts */
@@ -16,12 +19,13 @@ struct scan {
 
 PRINTF_LIKE(2, 3) static void problem(struct scan *scan, const char *format, ...)
 {
+    struct check_report *report = scan->report;
     va_list arguments;
 
-    if (scan->report->problems++ > 0)
+    if (report->problems++ >= CHECK_NAMED_MAX)
         return;
     va_start(arguments, format);
-    (void)vsnprintf(scan->report->first, sizeof scan->report->first, format, arguments);
+    (void)vsnprintf(report->named[report->problems - 1], sizeof report->named[0], format, arguments);
     va_end(arguments);
 }
 
@@ -109,6 +113,13 @@ static void check_limits(struct scan *scan, const struct task *task, const struc
         problem(scan, "task %s is held without a fence", id_format(task->id, text));
 }
 
+static bool goes_on(const struct scan *scan)
+{
+    const struct check_watch *watch = scan->watch;
+
+    return watch == NULL || watch->on_progress == NULL || watch->on_progress(scan->report, watch->data);
+}
+
 static enum status scan_tasks(struct scan *scan, const struct counters *counters)
 {
     struct key first = key_of_id(0);
@@ -125,6 +136,8 @@ static enum status scan_tasks(struct scan *scan, const struct counters *counters
             continue;
         }
         count_task(scan, &task);
+        if (scan->report->tasks % TASKS_PER_LOOK == 0 && !goes_on(scan))
+            return STATUS_CANCELED;
         check_limits(scan, &task, counters);
         TRY(check_rows(scan, &task));
         TRY(check_body(scan, &task));
@@ -182,19 +195,7 @@ static void check_lanes(struct scan *scan)
     }
 }
 
-static void compare_with_memory(struct scan *scan, const struct broker *broker)
-{
-    if (broker->lanes.count != scan->lanes.count)
-        problem(scan, "the store has %zu lanes, memory has %zu", scan->lanes.count, broker->lanes.count);
-    for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node)) {
-        const struct lane *known = lanes_by_number(&broker->lanes, lane->number);
-        if (known == NULL || memcmp(known->counts, lane->counts, sizeof lane->counts) != 0 ||
-            known->finishing != lane->finishing)
-            problem(scan, "lane %u is counted otherwise in memory than in the store", lane->number);
-    }
-}
-
-static enum status scan_all(struct scan *scan, const struct broker *broker)
+static enum status scan_all(struct scan *scan)
 {
     struct counters counters;
 
@@ -206,19 +207,41 @@ static enum status scan_all(struct scan *scan, const struct broker *broker)
         return STATUS_OK;
     }
     TRY(status);
-    compare_with_memory(scan, broker);
     TRY(scan_tasks(scan, &counters));
     check_lanes(scan);
     return check_counts(scan, &counters);
 }
 
-enum status broker_check(const struct broker *broker, struct store_txn *txn, struct check_report *ret_report)
+enum status broker_check(struct store_txn *txn, const struct check_watch *watch, struct check_report *ret_report)
 {
-    struct scan scan = {.txn = txn, .report = ret_report};
+    struct scan scan = {.txn = txn, .watch = watch, .report = ret_report};
 
     *ret_report = (struct check_report){0};
-    enum status status = scan_all(&scan, broker);
+    enum status status = scan_all(&scan);
     lanes_done(&scan.lanes);
     arena_done(&scan.arena);
     return status;
+}
+
+static void compare_lanes(struct scan *scan, const struct lanes *known)
+{
+    if (known->count != scan->lanes.count)
+        problem(scan, "the store has %zu lanes, memory has %zu", scan->lanes.count, known->count);
+    for (const struct lane *lane = index_first(&scan->lanes.by_number); lane != NULL; lane = index_next(&lane->node)) {
+        const struct lane *other = lanes_by_number(known, lane->number);
+        if (other == NULL || memcmp(other->counts, lane->counts, sizeof lane->counts) != 0 ||
+            other->finishing != lane->finishing)
+            problem(scan, "lane %u is counted otherwise in memory than in the store", lane->number);
+    }
+}
+
+enum status broker_compare(const struct broker *broker, struct store_txn *txn, struct check_report *report)
+{
+    struct scan scan = {.txn = txn, .report = report};
+
+    enum status status = lanes_load(&scan.lanes, txn);
+    if (status == STATUS_OK)
+        compare_lanes(&scan, &broker->lanes);
+    lanes_done(&scan.lanes);
+    return status == STATUS_DATA_LOSS ? STATUS_OK : status; /* which the check names */
 }

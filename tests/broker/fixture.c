@@ -29,7 +29,7 @@ struct world *world_new_with(const struct broker_settings *settings, uint64_t st
 
 struct world *world_new(void)
 {
-    return world_new_with(&(struct broker_settings){.lease_ms = LEASE_SAID_MS, .random_seed = 1}, 0);
+    return world_new_with(&(struct broker_settings){.lease_ms = LEASE_SAID_MS, .random_seed = 1, .store_id = {1}}, 0);
 }
 
 void world_check(struct world *world)
@@ -38,8 +38,9 @@ void world_check(struct world *world)
     struct check_report report;
 
     cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
-    cr_assert_eq(broker_check(world->broker, txn, &report), STATUS_OK);
-    cr_assert_eq(report.problems, 0, "%llu problems: %s", (unsigned long long)report.problems, report.first);
+    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
+    cr_assert_eq(broker_compare(world->broker, txn, &report), STATUS_OK);
+    cr_assert_eq(report.problems, 0, "%llu problems: %s", (unsigned long long)report.problems, report.named[0]);
     store_abort(&txn);
 }
 

@@ -143,7 +143,7 @@ static void expect_problem(struct world *world, enum broker_table table, struct 
     world_check(world);
     cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
     store_delete(txn, table, key_bytes(&key));
-    cr_assert_eq(broker_check(world->broker, txn, &report), STATUS_OK);
+    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
     cr_assert_gt(report.problems, 0, "a row missing in %s was not found", broker_schema.names[table]);
     store_abort(&txn);
 }
@@ -163,5 +163,76 @@ Test(check, finds_every_missing_row)
     expect_problem(world, TABLE_LEASE, key_lease(world->now.store_ms + LEASE_MS, run.task_id));
     expect_problem(world, TABLE_HOLDER, key_holder("a", run.task_id));
     expect_problem(world, TABLE_CLAIM, key_claim("a"));
+    world_close(world);
+}
+
+static bool stop_at_once(const struct check_report *report, void *data)
+{
+    cr_assert_eq(report->tasks % 1024, 0);
+    ++*(int *)data;
+    return false;
+}
+
+Test(check, can_be_stopped_on_its_way)
+{
+    struct world *world = world_new();
+    struct store_txn *txn = NULL;
+    struct check_report report;
+    int calls = 0;
+    const struct check_watch watch = {.on_progress = stop_at_once, .data = &calls};
+
+    for (int i = 0; i < 1024; i++)
+        (void)submit(world, "t");
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(broker_check(txn, &watch, &report), STATUS_CANCELED);
+    cr_assert_eq(calls, 1);
+    store_abort(&txn);
+    world_close(world);
+}
+
+Test(check, names_the_first_problems_and_counts_the_rest)
+{
+    struct world *world = world_new();
+    struct store_txn *txn = NULL;
+    struct check_report report;
+
+    for (uint64_t id = 1; id <= CHECK_NAMED_MAX + 3; id++)
+        (void)submit(world, "t");
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    for (uint64_t id = 1; id <= CHECK_NAMED_MAX + 3; id++) {
+        struct key key = key_of_id(id);
+        store_delete(txn, TABLE_TASK, key_bytes(&key));
+    }
+    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
+    cr_assert_geq(report.problems, CHECK_NAMED_MAX + 3);
+    for (size_t i = 0; i < CHECK_NAMED_MAX; i++)
+        cr_assert_str_neq(report.named[i], "");
+    store_abort(&txn);
+    world_close(world);
+}
+
+static struct store_identity identify(struct world *world)
+{
+    struct store_txn *txn = NULL;
+    struct store_identity identity;
+
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(broker_identify(txn, &identity), STATUS_OK);
+    store_abort(&txn);
+    return identity;
+}
+
+Test(identity, is_given_to_a_new_store_and_stays)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    cr_assert_eq(identify(world).store_id[0], 1);
+    cr_assert_eq(identify(world).revision, broker_revision(world->broker));
+    world->settings.store_id[0] = 2;
+    world_restart(world);
+    (void)submit(world, "t");
+    cr_assert_eq(identify(world).store_id[0], 1);
+    cr_assert_eq(broker_store_id(world->broker)[0], 1);
     world_close(world);
 }
