@@ -19,6 +19,7 @@ static void flag_canceling(struct step *step, struct task *task, const char *rea
     struct run_name run = {.task_id = task->id, .fence = task->fence};
 
     task->canceling = true;
+    task_note(task, EVENT_CANCELING, reason);
     memcpy(task->cancel_reason, reason, strlen(reason) + 1);
     task_write(step, task);
     effects_push(step->effects, task->now.agent_id, run, reason);
@@ -42,6 +43,7 @@ enum status step_cancel(struct step *step, const struct command *command)
     if (!task_is_held(task.now.state)) {
         memcpy(task.cancel_reason, cancel->reason, strlen(cancel->reason) + 1);
         task_end(step, &task, MOVE_CANCEL, TASK_CANCELED);
+        task.why = cancel->reason;
         task_write(step, &task);
     } else if (!task.canceling) {
         flag_canceling(step, &task, cancel->reason);

@@ -261,6 +261,7 @@ enum status step_claim(struct step *step, const struct command *command)
     if (agent != NULL)
         agents_heard(&step->broker->agents, agent, step->now.store_ms);
 
+    step->who = claim.agent_id;
     replace_parked(step, claim.agent_id);
     if (memory.exists && claim.incarnation == memory.incarnation && claim.claim_seq == memory.claim_seq)
         return claim_repeat(step, command->token, &memory);
@@ -289,7 +290,11 @@ static enum status wake_lane(struct step *step, struct lane *lane)
         enum status status = claim_recall(step, parked->agent_id, &memory);
         if (status != STATUS_OK && status != STATUS_DATA_LOSS)
             return status;
+        /* Whoever's word has made the task ready: this is the claimer's act. */
+        const char *who = step->who;
+        step->who = parked->agent_id;
         TRY(claim_now(step, parked->token, &parked->claim, status == STATUS_OK && memory.exists, &got));
+        step->who = who;
         if (got)
             parked_remove(step->broker, parked);
     }

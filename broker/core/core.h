@@ -35,7 +35,7 @@ struct step {
     struct store_txn *txn;
     struct broker_time now;
     struct effects *effects;
-    const char *who; /* causes it: who asks, "" = the broker itself */
+    const char *who; /* causes it, for events: who asks, or the agent that speaks; "" = the broker itself */
     struct error error;
 };
 

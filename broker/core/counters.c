@@ -32,6 +32,8 @@ enum status counters_load(struct store_txn *txn, struct counters *ret_counters)
         .lane = reader_u32(&reader),
         .sessions = reader_u64(&reader),
         .store_ms = reader_u64(&reader),
+        .events = reader_u64(&reader),
+        .trimmed = reader_u64(&reader),
     };
     if (reader.failed)
         return STATUS_DATA_LOSS;
@@ -55,7 +57,14 @@ void counters_save(struct store_txn *txn, const struct counters *counters)
     buffer_add_u32(&buffer, counters->lane);
     buffer_add_u64(&buffer, counters->sessions);
     buffer_add_u64(&buffer, counters->store_ms);
+    buffer_add_u64(&buffer, counters->events);
+    buffer_add_u64(&buffer, counters->trimmed);
     store_put(txn, TABLE_META, key_bytes(&key), record_seal(&buffer, 0));
+}
+
+uint16_t epoch_of(uint64_t number)
+{
+    return (uint16_t)(number >> COUNTER_BITS);
 }
 
 uint64_t counters_next(const struct counters *counters, uint64_t *last)
@@ -63,7 +72,7 @@ uint64_t counters_next(const struct counters *counters, uint64_t *last)
     uint64_t first = (uint64_t)counters->epoch << COUNTER_BITS;
     uint64_t next = *last < first ? first + 1 : *last + 1;
 
-    CHECK(next >> COUNTER_BITS == counters->epoch);
+    CHECK(epoch_of(next) == counters->epoch);
     *last = next;
     return next;
 }

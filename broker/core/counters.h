@@ -18,11 +18,15 @@ struct counters {
     uint32_t lane;     /* likewise */
     uint64_t sessions; /* open ones */
     uint64_t store_ms; /* the store's own time at the last commit */
+    uint64_t events;   /* rows of the event table */
+    uint64_t trimmed;  /* the revision of the last event that was trimmed, 0 = none */
 };
 
 /* STATUS_DATA_LOSS when the row is damaged; zeros in a new store. */
 enum status counters_load(struct store_txn *txn, struct counters *ret_counters) NODISCARD;
 void counters_save(struct store_txn *txn, const struct counters *counters);
 
+/* The epoch that a number was given in. */
+uint16_t epoch_of(uint64_t number);
 /* The next number after *last, in this epoch. */
 uint64_t counters_next(const struct counters *counters, uint64_t *last);

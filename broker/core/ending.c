@@ -17,6 +17,8 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
     *ret_is_repeat = false;
     TRY(task_load(step, run.task_id, ret_task));
     if (ret_task->fence == run.fence && run.fence != 0) {
+        /* Nobody else knows the fence. */
+        step->who = arena_text(&step->effects->arena, bytes_of_text(ret_task->now.agent_id));
         if (task_is_held(ret_task->now.state))
             return STATUS_OK;
         if (word != RUN_IS_OPEN && ret_task->run_end == word) {
@@ -50,9 +52,7 @@ static void save_outcome(struct step *step, struct task *task, const struct outc
     }
     kept.fence = task->fence;
     if (strlen(outcome->message) > MESSAGE_MAX) {
-        size_t size = MESSAGE_MAX;
-        while (size > 0 && ((unsigned char)outcome->message[size] & 0xC0U) == 0x80U)
-            size--; /* at the beginning of a character, not inside one */
+        size_t size = text_fit(outcome->message, MESSAGE_MAX);
         memcpy(message, outcome->message, size);
         message[size] = '\0';
         kept.message = message;
@@ -70,6 +70,7 @@ static void close_run(struct step *step, struct task *task, enum run_end end, co
     task->canceling = false;
     task->suspending = false;
     task->reaping = false;
+    task->why = task->now.state == TASK_CANCELED ? task->cancel_reason : outcome->message;
     save_outcome(step, task, outcome);
     task_write(step, task);
     runs_forget(&step->broker->runs, task->id);
@@ -167,8 +168,10 @@ enum status step_start(struct step *step, const struct command *command)
     TRY(run_load(step, start->run, RUN_IS_OPEN, &task, &is_repeat));
     if (task.now.state != TASK_RUNNING) {
         run_begin(step, &task);
-        if (start->agent_id[0] != '\0')
+        if (start->agent_id[0] != '\0') {
             memcpy(task.now.agent_id, start->agent_id, strlen(start->agent_id) + 1);
+            step->who = start->agent_id;
+        }
         lease_renew(step, &task);
         task_write(step, &task);
     }

@@ -15,7 +15,8 @@
  *   submit   session, sequence                  -> the ids that this submit was given
  *   claim    agent                              -> its last claim: incarnation, sequence, runs
  *   lane     lane                               -> namespace, queue, agent type, how many tasks are in which state
- *   parent   parent, id                         -> empty */
+ *   parent   parent, id                         -> empty
+ *   event    revision                           -> what happened; appended, the oldest are trimmed */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -35,6 +36,7 @@ enum broker_table {
     TABLE_CLAIM,
     TABLE_LANE,
     TABLE_PARENT,
+    TABLE_EVENT,
     BROKER_TABLES,
 };
 
@@ -84,7 +86,7 @@ struct rank {
 };
 
 struct key key_meta(void);
-struct key key_of_id(uint64_t id); /* task, state, result */
+struct key key_of_id(uint64_t id); /* task, state, result, event */
 struct key key_ready(uint32_t lane, const struct rank *rank);
 struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, struct bytes tail);
 struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id);

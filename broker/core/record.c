@@ -198,6 +198,8 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
         return false;
     struct task *task = ret_task;
     task->id = id;
+    task->event = EVENT_NONE;
+    task->why = NULL;
     task->now.state = (enum task_state)reader_u8(&reader);
     read_flags(reader_u16(&reader), task);
     task->now.priority = reader_u8(&reader);

@@ -110,6 +110,7 @@ enum status step_register(struct step *step, const struct command *command)
         return error_set(&step->error, STATUS_ABORTED, "STALE_INCARNATION",
                          "a newer incarnation of %s has taken its place; end this one", registration->agent_id);
 
+    step->who = registration->agent_id;
     bool is_same = registration->incarnation == previous && (agent != NULL || memory.exists);
     agents_put(&broker->agents, registration, step->now.store_ms);
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);

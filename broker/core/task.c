@@ -159,6 +159,17 @@ void task_move(struct task *task, enum task_move move, enum task_state to)
 {
     CHECK(task_move_is_allowed(move, task->now.state, to));
     task->now.state = to;
+    /* Of two moves in one write the first one tells what happened: a claim that starts its run is a claim. */
+    if (task->event == EVENT_NONE || task->event >= EVENT_MOVES_END)
+        task->event = (enum event_kind)move;
+}
+
+void task_note(struct task *task, enum event_kind kind, const char *why)
+{
+    CHECK(kind >= EVENT_MOVES_END && kind < EVENT_TASKS_END);
+    if (task->event == EVENT_NONE)
+        task->event = kind;
+    task->why = why;
 }
 
 static void write_record(struct step *step, struct task *task)
@@ -177,32 +188,29 @@ static void write_record(struct step *step, struct task *task)
 
 void task_write(struct step *step, struct task *task)
 {
-    struct broker *broker = step->broker;
-
-    task->revision = counters_next(&broker->counters, &broker->counters.revision);
+    event_of_task(step, task);
     effects_change(step->effects, task->id);
     write_record(step, task);
 }
 
 void task_write_quietly(struct step *step, struct task *task)
 {
+    CHECK(task->event == EVENT_NONE);
     write_record(step, task);
 }
 
 void task_erase(struct step *step, struct task *task)
 {
-    struct broker *broker = step->broker;
     struct key key = key_of_id(task->id);
 
     CHECK(task->now.state == TASK_NONE);
+    event_of_task(step, task);
     store_delete(step->txn, TABLE_STATE, key_bytes(&key));
     store_delete(step->txn, TABLE_TASK, key_bytes(&key));
     if (task->has_outcome)
         store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
     update_indexes(step, task);
     task->was = task->now;
-    (void)counters_next(&broker->counters, &broker->counters.revision);
-    broker->is_dirty = true;
     effects_change(step->effects, task->id);
 }
 

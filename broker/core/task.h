@@ -1,12 +1,13 @@
 /* A task in hand: its state record decoded, and the rows that the indexes have of it.
  *
  * task_write is the only place that touches the indexes, the counts of the lanes and the revision: it compares the rows
- * that the task has with those that its new state implies, and writes the difference. So an index cannot be forgotten
- * by a command. */
+ * that the task has with those that its new state implies, and writes the difference, and the event that tells of it.
+ * So neither an index nor an event can be forgotten by a command. */
 #pragma once
 
 #include "broker/core/command.h"
 #include "broker/core/effect.h"
+#include "broker/core/event.h"
 #include "broker/core/keys.h"
 #include "broker/core/state.h"
 #include "common/base/bytes.h"
@@ -79,6 +80,9 @@ struct task {
     uint32_t backoff_ms;
     uint32_t backoff_max_ms;
     char cancel_reason[256];
+    /* In hand only: what the next event of it says. */
+    enum event_kind event; /* set by task_move and task_note */
+    const char *why;       /* NULL = nothing; borrowed until the write */
 };
 
 /* A row of an index: a key without a value. */
@@ -97,9 +101,11 @@ enum status task_load(struct step *step, uint64_t id, struct task *ret_task) NOD
 enum status task_check_move(struct step *step, const struct task *task, enum task_move move) NODISCARD;
 /* Moves it, in hand only. An arrow that the table does not have is a bug: check first. */
 void task_move(struct task *task, enum task_move move, enum task_state to);
-/* Writes what has changed, with a new revision. */
+/* The same for a change that is no move: a flag, say. Where the task moves as well, its event is the move. */
+void task_note(struct task *task, enum event_kind kind, const char *why);
+/* Writes what has changed, with a new revision and its event. A change without task_move or task_note is a bug. */
 void task_write(struct step *step, struct task *task);
-/* The same, for what nobody sees from outside: no new revision, nobody is told. */
+/* The same, for what nobody sees from outside: no new revision and no event, nobody is told. */
 void task_write_quietly(struct step *step, struct task *task);
 /* After MOVE_REMOVE: takes it out of the store. */
 void task_erase(struct step *step, struct task *task);

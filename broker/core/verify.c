@@ -1,5 +1,5 @@
-/* Proves the indexes and the counts: everything that can be derived is derived again and compared. */
-#include "broker/core/core.h"
+#include "broker/core/verify.h"
+
 #include "broker/core/record.h"
 #include "common/base/id.h"
 
@@ -8,16 +8,7 @@
 
 #define TASKS_PER_LOOK 1024
 
-struct scan {
-    struct store_txn *txn;
-    const struct check_watch *watch;
-    struct check_report *report;
-    struct arena arena;
-    struct lanes lanes;               /* as the store has them; every task found is taken off their counts */
-    uint64_t expected[BROKER_TABLES]; /* rows */
-};
-
-PRINTF_LIKE(2, 3) static void problem(struct scan *scan, const char *format, ...)
+void problem(struct scan *scan, const char *format, ...)
 {
     struct check_report *report = scan->report;
     va_list arguments;
@@ -142,6 +133,7 @@ static enum status scan_tasks(struct scan *scan, const struct counters *counters
         TRY(check_rows(scan, &task));
         TRY(check_body(scan, &task));
         TRY(check_outcome(scan, &task));
+        TRY(check_last_event(scan, &task, counters));
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -209,6 +201,7 @@ static enum status scan_all(struct scan *scan)
     TRY(status);
     TRY(scan_tasks(scan, &counters));
     check_lanes(scan);
+    TRY(check_events(scan, &counters));
     return check_counts(scan, &counters);
 }
 

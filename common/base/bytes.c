@@ -227,3 +227,15 @@ bool text_is_valid(struct bytes text)
     }
     return true;
 }
+
+size_t text_fit(const char *text, size_t size_max)
+{
+    size_t size = strnlen(text, size_max + 1);
+
+    if (size <= size_max)
+        return size;
+    size = size_max;
+    while (size > 0 && ((unsigned char)text[size] & 0xC0U) == 0x80U)
+        size--;
+    return size;
+}

@@ -69,5 +69,7 @@ uint64_t load_u64(const uint8_t *at);
 /* CRC32C (Castagnoli). Begin with 0; crc32c(crc32c(0, a), b) is that of a followed by b. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 
+/* How much of a UTF-8 text fits into so many bytes without a character cut in two. */
+size_t text_fit(const char *text, size_t size_max);
 /* Well-formed UTF-8 without NUL. */
 bool text_is_valid(struct bytes text);

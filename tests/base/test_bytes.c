@@ -97,3 +97,14 @@ Test(bytes, text_is_well_formed_utf_8_without_nul)
         cr_assert_not(text_is_valid(text(bad[i])), "%zu", i);
     cr_assert_not(text_is_valid((struct bytes){.data = (const uint8_t *)"a\0b", .size = 3}));
 }
+
+Test(bytes, text_that_must_fit_is_not_cut_inside_a_character)
+{
+    cr_assert_eq(text_fit("", 3), 0);
+    cr_assert_eq(text_fit("abc", 3), 3);
+    cr_assert_eq(text_fit("abcd", 3), 3);
+    cr_assert_eq(text_fit("ab\xC3\xA9", 4), 4);
+    cr_assert_eq(text_fit("ab\xC3\xA9", 3), 2);
+    cr_assert_eq(text_fit("a\xE2\x82\xAC", 3), 1);
+    cr_assert_eq(text_fit("\xF0\x9F\x98\x80", 3), 0);
+}

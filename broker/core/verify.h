@@ -1,0 +1,23 @@
+/* The check of a whole store: everything that can be derived is derived again and compared. What its files share. */
+#pragma once
+
+#include "broker/core/core.h"
+
+struct scan {
+    struct store_txn *txn;
+    const struct check_watch *watch;
+    struct check_report *report;
+    struct arena arena;
+    struct lanes lanes;               /* as the store has them; every task found is taken off their counts */
+    uint64_t expected[BROKER_TABLES]; /* rows */
+};
+
+/* Counts it, and names it if it is one of the first. */
+PRINTF_LIKE(2, 3) void problem(struct scan *scan, const char *format, ...);
+
+/* verify_events.c */
+
+/* The chain of a task's events begins where its state record says. */
+enum status check_last_event(struct scan *scan, const struct task *task, const struct counters *counters) NODISCARD;
+/* All events: none is missing, and each goes on where the task's one before it has led. */
+enum status check_events(struct scan *scan, const struct counters *counters) NODISCARD;
