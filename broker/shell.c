@@ -77,6 +77,7 @@ const struct answer *shell_ask(struct shell *shell, const struct command *comman
 const struct answer *shell_ask_for(struct shell *shell, struct command *command, struct rpc_call *call)
 {
     command->token = waiting_token(call);
+    command->who = caller_name(&shell->callers, rpc_call_caller(call));
     const struct answer *answer = shell_ask(shell, command);
 
     CHECK(answer != NULL);
@@ -288,6 +289,7 @@ struct shell *shell_free(struct shell *shell)
     rpc_server_free(shell->server);
     waiting_done(&shell->waiting);
     watches_done(&shell->watches);
+    callers_done(&shell->callers);
     broker_free(shell->broker);
     effects_done(&shell->effects);
     arena_done(&shell->arena);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/attend.h"
+#include "broker/caller.h"
 #include "broker/core/broker.h"
 #include "broker/waiting.h"
 #include "broker/watch.h"
@@ -63,6 +64,7 @@ struct shell {
 
     struct waiting waiting;       /* parked claims */
     struct watches watches;       /* who waits for tasks to change */
+    struct callers callers;       /* names of those who call */
     struct attendance attendance; /* who takes commands at once */
 
     uint64_t opened_boot_ms; /* BOOTTIME and store time at the same moment */

@@ -223,7 +223,8 @@ enum command_kind {
 struct command {
     enum command_kind kind;
     uint64_t token;
-    const char *who; /* asks: for what is kept about it; NULL = nobody in particular */
+    const char
+        *who; /* asks: the user, for events; NULL = the broker itself. An agent's words are told by their agent */
     union {
         struct command_submit submit;
         struct command_get get;

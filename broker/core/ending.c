@@ -17,8 +17,9 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
     *ret_is_repeat = false;
     TRY(task_load(step, run.task_id, ret_task));
     if (ret_task->fence == run.fence && run.fence != 0) {
-        /* Nobody else knows the fence. */
-        step->who = arena_text(&step->effects->arena, bytes_of_text(ret_task->now.agent_id));
+        /* Whoever's connection it came by: nobody but the holder knows the fence, and the broker itself. */
+        if (step->who[0] != '\0')
+            step->who = arena_text(&step->effects->arena, bytes_of_text(ret_task->now.agent_id));
         if (task_is_held(ret_task->now.state))
             return STATUS_OK;
         if (word != RUN_IS_OPEN && ret_task->run_end == word) {

@@ -1,5 +1,6 @@
 #include "common/rpc/server_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -82,6 +83,41 @@ bool peer_is_over_limit(struct rpc_server *server, const struct rpc_peer *peer)
     return connection->over_limit;
 }
 
+/* Reads ":GID:PID" or ":PID" at the end of what libzmq says of an ipc connection, and cuts it off. */
+static bool cut_number(char *text, uint32_t *ret_number)
+{
+    char *colon = strrchr(text, ':');
+    char *end = NULL;
+
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+        return false;
+    unsigned long number = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || number > UINT32_MAX)
+        return false;
+    *colon = '\0';
+    *ret_number = (uint32_t)number;
+    return true;
+}
+
+/* Of the frame's own connection, and so never somebody else's who has got its descriptor since. libzmq has asked the
+ * kernel (SO_PEERCRED) and says "HOST:UID:GID:PID" for ipc, and the mere address for TCP: an IPv6 address with so few
+ * colons has two side by side, and a number is missing there. */
+static void read_caller(zmq_msg_t *frame, struct rpc_caller *ret_caller)
+{
+    const char *said = zmq_msg_gets(frame, "Peer-Address");
+    char text[sizeof ret_caller->address] = "";
+    struct rpc_caller caller = {0};
+    uint32_t gid = 0;
+
+    if (said == NULL)
+        return;
+    (void)strncpy(text, said, sizeof text - 1);
+    memcpy(caller.address, text, sizeof text);
+    caller.is_local = cut_number(text, &caller.pid) && cut_number(text, &gid) && cut_number(text, &caller.uid) &&
+                      strchr(text, ':') == NULL;
+    *ret_caller = caller;
+}
+
 /* Ties a new peer to its connection. All events of that descriptor's earlier lives came before this frame and are read
  * first, so that a later disconnect is this one's. Frames of a connection that is closed already can still come; where
  * two peers claim one descriptor, the second stays untied: then only a failed send tells that it is gone. */
@@ -105,6 +141,7 @@ struct rpc_peer *peer_of_frame(struct rpc_server *server, zmq_msg_t *id, zmq_msg
     if (peer != NULL)
         return peer;
     peer = peer_new(server, zmq_msg_data(id), size);
+    read_caller(frame, &peer->caller);
     peer_tie(server, peer, frame);
     return peer;
 }

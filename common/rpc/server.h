@@ -91,6 +91,16 @@ struct rpc_server_stats {
 };
 struct rpc_server_stats rpc_server_stats(const struct rpc_server *server);
 
+/* Who is at the other end of a connection, as the kernel says. */
+struct rpc_caller {
+    bool is_local; /* over an ipc socket: uid and pid count */
+    uint32_t uid;
+    uint32_t pid;
+    char address[64]; /* otherwise: of its host; "" when that is not known */
+};
+/* Holds as long as the call. */
+const struct rpc_caller *rpc_call_caller(const struct rpc_call *call);
+
 /* Both end the call, which is gone when they return. A response that protobuf-c cannot pack, or over BODY_MAX, is
  * INTERNAL. detail may be empty. */
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);

@@ -147,6 +147,11 @@ void rpc_call_refuse_with(struct rpc_call *call, const struct error *error, stru
     call_free(call);
 }
 
+const struct rpc_caller *rpc_call_caller(const struct rpc_call *call)
+{
+    return &call->peer->caller;
+}
+
 bool rpc_call_has_credit(const struct rpc_call *call)
 {
     return call->credit > 0;

@@ -40,6 +40,7 @@ struct rpc_peer {
     uint32_t references; /* calls and answers */
     int fd;              /* of its connection, as long as that is known; -1 otherwise */
     bool gone;
+    struct rpc_caller caller;
     struct backlog *backlog; /* NULL before the first large frame */
     UT_hash_handle hh;       /* by routing id */
     uint8_t id_size;

@@ -150,12 +150,25 @@ Test(event, of_a_run_is_by_its_holder)
     (void)submit(world, "t");
     struct run_name run = claim(world, "build7/claude1", "t");
     cr_assert_str_eq(last_event(world).who, "build7/claude1");
-    struct command command = command_of_run(COMMAND_COMPLETE, run);
-    start(world, run);
-    cr_assert_str_eq(last_event(world).who, "build7/claude1");
+    struct command command = command_of_run(COMMAND_START, run);
     command.who = "uid 1000";
     (void)world_do(world, &command);
     cr_assert_str_eq(last_event(world).who, "build7/claude1");
+    command = command_of_run(COMMAND_COMPLETE, run);
+    command.who = "uid 1000";
+    (void)world_do(world, &command);
+    cr_assert_str_eq(last_event(world).who, "build7/claude1");
+    world_close(world);
+}
+
+Test(event, of_a_run_that_the_broker_gives_back_itself_is_not_by_the_holder)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    (void)release(world, claim(world, "a", "t"), 0);
+    expect_last(world, MOVE_RELEASE, TASK_ASSIGNED, TASK_READY);
+    cr_assert_str_eq(last_event(world).who, "");
     world_close(world);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
@@ -273,4 +274,16 @@ Test(calls, the_wait_of_a_client_ends_when_something_has_come)
         cr_assert_lt(clock_boot_ms(), begin_ms + 5000);
         rpc_client_process(fixture.client, clock_boot_ms());
     }
+}
+
+Test(calls, of_a_local_connection_tell_the_user_and_process_that_the_kernel_knows)
+{
+    struct result result = {0};
+
+    say(fixture.client, "Park", "who am I", 5000, &result);
+    cr_assert(TURN_UNTIL(&fixture, fixture.client, fixture.parked_count == 1));
+    const struct rpc_caller *caller = rpc_call_caller(fixture.parked[0]);
+    cr_expect(caller->is_local, "%s", caller->address);
+    cr_expect_eq(caller->uid, getuid());
+    cr_expect_eq(caller->pid, (uint32_t)getpid());
 }

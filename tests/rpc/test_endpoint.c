@@ -173,6 +173,28 @@ Test(binding, a_directory_that_does_not_exist_is_named)
     cr_expect_not_null(strstr(error.message, "No such file"));
 }
 
+/* An address over IPv6 is "::ffff:127.0.0.1" or "::1", and neither has a user. */
+Test(binding, calls_by_tcp_tell_the_address_of_their_host_and_no_user)
+{
+    char port[32];
+    const char *endpoints[] = {port, NULL};
+    struct rpc_server_options options = {.endpoints = endpoints};
+    struct result result = {0};
+    struct error error = {0};
+    struct rpc_client *client = NULL;
+
+    (void)snprintf(port, sizeof port, "tcp://127.0.0.1:%d", 20000 + getpid() % 20000);
+    fixture_stop_server(&fixture);
+    fixture_start_server(&fixture, &options);
+    cr_assert_eq(rpc_client_new(port, &client, &error), STATUS_OK);
+    say(client, "Park", "by tcp", 5000, &result);
+    cr_assert(TURN_UNTIL(&fixture, client, fixture.parked_count == 1));
+    const struct rpc_caller *caller = rpc_call_caller(fixture.parked[0]);
+    cr_expect_not(caller->is_local);
+    cr_expect_not_null(strstr(caller->address, "127.0.0.1"), "%s", caller->address);
+    (void)rpc_client_free(client);
+}
+
 Test(binding, one_server_serves_several_endpoints_also_by_tcp)
 {
     char path[128];
