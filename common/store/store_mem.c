@@ -208,3 +208,8 @@ struct store *store_mem_new(const struct store_schema *schema, uint64_t limit_by
     mem->limit_bytes = limit_bytes;
     return &mem->store;
 }
+
+void store_mem_set_limit(struct store *store, uint64_t limit_bytes)
+{
+    mem_of(store)->limit_bytes = limit_bytes;
+}

@@ -1,0 +1,182 @@
+/* The model: what the broker must be in, by the plainest means. Tasks are one array in the order of their ids, and
+ * every question is answered by looking at all of them. It shares nothing with the core but the names of states and
+ * commands.
+ *
+ * model_tick and model_step are told what the core has just done and answered; they do the same, compare, and report to
+ * the world what differs. Everything that they change is kept until the batch is committed, so that a batch that is
+ * given up is given up here too. Where the core may choose (a backoff is drawn), the model knows the bounds and takes
+ * over what was chosen. */
+#pragma once
+
+#include "broker/core/broker.h"
+#include "tests/sim/message.h"
+#include "tests/sim/world.h"
+
+#define MODEL_AGENTS_MAX 64
+#define MODEL_SESSIONS_MAX 32
+#define MODEL_SUBMITS_MAX 32 /* open ones of one session */
+
+/* How a run ended: a repeat of that word gets the first answer. */
+enum model_end { END_NONE, END_COMPLETED, END_FAILED, END_RELEASED, END_LOST };
+
+struct model_task {
+    uint64_t id;
+    enum task_state state; /* TASK_NONE: removed */
+    bool canceling;
+    const char *queue;
+    const char *agent_type;
+    uint32_t priority;
+    uint32_t max_attempts;
+    uint32_t backoff_ms;
+    uint32_t backoff_max_ms;
+    uint64_t run_timeout_ms;
+    uint64_t retention_ms;
+    uint32_t attempts;
+    uint32_t crashes;
+    uint32_t interruptions;
+    uint32_t deliveries;
+    uint64_t fence;
+    uint64_t revision;
+    const char *agent_id;
+    enum model_end end;
+    enum task_state end_state;
+    bool due_is_wall;         /* the clock of the next two */
+    uint64_t due_from_ms;     /* SCHEDULED: READY at a time from here */
+    uint64_t due_to_ms;       /* to here; the same once it was seen. Ended: removed then */
+    uint64_t lease_from_ms;   /* held: not lost before, as far as its holder can know */
+    uint64_t lease_to_ms;     /* lost by then */
+    uint64_t run_deadline_ms; /* 0 = none */
+};
+
+struct model_submit {
+    uint64_t sequence;
+    size_t count;
+    uint64_t ids[SPECS_IN_REQUEST];
+};
+
+struct model_session {
+    uint8_t name[16];
+    uint64_t acked_below;
+    struct model_submit submits[MODEL_SUBMITS_MAX];
+    size_t submit_count;
+};
+
+/* A claim in waiting; token 0 = none. */
+struct model_parked {
+    uint64_t token;
+    uint64_t arrival;
+    uint64_t claim_seq;
+    uint64_t incarnation;
+    const char *agent_type;
+    const char *queues[QUEUES_IN_REQUEST];
+    size_t queue_count;
+    uint32_t max;
+    bool start;
+};
+
+struct model_agent {
+    const char *id;
+    bool registered; /* forgotten at a restart of the broker */
+    uint64_t incarnation;
+    bool remembered; /* its last claim that got something */
+    uint64_t claim_incarnation;
+    uint64_t claim_seq;
+    struct run_name runs[ITEMS_MAX];
+    size_t run_count;
+    struct model_parked parked;
+};
+
+/* What a region of the model was before this batch. */
+struct model_old {
+    void *at;
+    size_t size;
+    size_t offset; /* in old_bytes */
+};
+
+struct model {
+    struct world *world;
+    struct broker_settings settings;
+    struct model_task **tasks; /* by id */
+    size_t task_count;
+    size_t task_capacity;
+    size_t first; /* those before it are removed */
+    uint64_t last_id;
+    uint64_t last_fence;
+    uint64_t last_revision;
+    uint64_t opened_ms;
+    uint64_t arrivals;
+    struct model_session sessions[MODEL_SESSIONS_MAX];
+    size_t session_count;
+    struct model_agent agents[MODEL_AGENTS_MAX];
+    size_t agent_count;
+    struct model_task *touched[2048]; /* by this step: compared at its end */
+    size_t touched_count;
+    struct model_old *olds;
+    size_t old_count;
+    size_t old_capacity;
+    struct buffer old_bytes;
+};
+
+/* What the core was asked at which time and what it did. */
+struct judgement {
+    struct model *model;
+    struct broker_time now;
+    const struct command *command; /* NULL: a tick */
+    const struct answer *own;      /* NULL: none yet */
+    const struct effects *effects;
+};
+
+struct model *model_new(struct world *world, const struct broker_settings *settings);
+struct model *model_free(struct model *model);
+
+/* A life of the broker begins: after its start, or after a batch that was given up. */
+void model_opened(struct model *model, uint64_t store_ms);
+/* Applies what broker_tick or broker_step just did and compares. Reads the touched rows in the same transaction. */
+void model_tick(struct judgement *judgement);
+void model_step(struct judgement *judgement);
+void model_commit(struct model *model);
+void model_abort(struct model *model);
+
+/* NULL when there is none, or none any more. */
+struct model_task *model_find(const struct model *model, uint64_t id);
+size_t model_live_count(const struct model *model);
+
+/* For the model's own files. */
+
+/* To be called before a region of the model changes. */
+void model_keep(struct model *model, void *at, size_t size);
+/* The task, to be changed and compared at the end of the step. */
+void model_touch(struct model *model, struct model_task *task);
+struct model_task *model_add(struct model *model, uint64_t id);
+struct model_agent *model_agent(struct model *model, const char *id);
+bool model_is_held(const struct model_task *task);
+bool model_has_ended(const struct model_task *task);
+/* Ends it: the retention begins. */
+void model_end_task(struct judgement *judgement, struct model_task *task, enum task_state state);
+/* A run ends: its lease ran out, or it was given back. */
+void model_lose(struct judgement *judgement, struct model_task *task);
+void model_release(struct judgement *judgement, struct model_task *task, uint64_t delay_ms);
+void model_close_run(struct model_task *task, enum model_end end);
+/* After a charged attempt: another one after a backoff, or the end. */
+void model_retry_or_fail(struct judgement *judgement, struct model_task *task, bool final, uint64_t least_ms);
+/* Whether the answer is a refusal with this reason (NULL: a good one); else reports. */
+bool model_expect(struct judgement *judgement, const char *reason);
+
+typedef void model_fn(struct judgement *judgement);
+model_fn model_submit;
+model_fn model_claim;
+model_fn model_unpark;
+model_fn model_forget;
+model_fn model_register;
+model_fn model_start;
+model_fn model_heartbeat;
+model_fn model_complete;
+model_fn model_fail;
+model_fn model_release_run;
+model_fn model_cancel;
+model_fn model_retry;
+model_fn model_get;
+model_fn model_list;
+model_fn model_queue_stats;
+/* After the step itself: answers to claims that waited. */
+void model_wake(struct judgement *judgement);
