@@ -14,6 +14,8 @@
 #define DEFAULT_TERMINATE_MS 30000
 #define DEFAULT_RETENTION_MS (7ULL * 24 * 60 * 60 * 1000)
 #define DEFAULT_TICK_MAX 256
+#define DEFAULT_EVENTS_MAX 1000000
+#define DEFAULT_EVENTS_AGE_MS (7ULL * 24 * 60 * 60 * 1000)
 #define SAVE_INTERVAL_MIN_MS 100
 #define SAVE_INTERVAL_MAX_MS 30000
 
@@ -36,6 +38,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_RELEASE] = step_release,
     [COMMAND_QUEUE_STATS] = step_queue_stats,
     [COMMAND_LIST_AGENTS] = step_list_agents,
+    [COMMAND_HISTORY] = step_history,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)
@@ -49,6 +52,8 @@ struct broker *broker_new(const struct broker_settings *settings)
     own->terminate_ms = own->terminate_ms > 0 ? own->terminate_ms : DEFAULT_TERMINATE_MS;
     own->retention_ms = own->retention_ms > 0 ? own->retention_ms : DEFAULT_RETENTION_MS;
     own->tick_max = own->tick_max > 0 ? own->tick_max : DEFAULT_TICK_MAX;
+    own->events_max = own->events_max > 0 ? own->events_max : DEFAULT_EVENTS_MAX;
+    own->events_age_ms = own->events_age_ms > 0 ? own->events_age_ms : DEFAULT_EVENTS_AGE_MS;
     broker->jitter = own->random_seed;
     return broker;
 }
@@ -106,6 +111,8 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;
+    broker->trim_due_ms = 0;
+    broker->trim_revision = broker->counters.revision;
     name_store(broker);
     return STATUS_OK;
 }
@@ -144,6 +151,7 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
     agents_expire(&broker->agents, now.store_ms);
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
+    TRY(events_trim(&step));
     return claims_wake(&step);
 }
 
@@ -172,7 +180,9 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
 
     TRY(timers_next_ms(&step, &timers_ms));
     TRY(leases_next_ms(&step, &leases_ms));
+    uint64_t events_ms = events_next_ms(broker, now.store_ms);
     uint64_t least_ms = timers_ms < leases_ms ? timers_ms : leases_ms;
+    least_ms = events_ms < least_ms ? events_ms : least_ms;
     uint64_t unsaved_ms = unsaved_for_ms(broker, now);
     uint64_t save_ms = save_interval_ms(broker) > unsaved_ms ? save_interval_ms(broker) - unsaved_ms : 0;
     /* While something runs by it, the store's time is saved even when nothing happens. */

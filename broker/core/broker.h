@@ -20,6 +20,8 @@ struct broker_settings {
     uint32_t terminate_ms;           /* 30 s: how long past its run timeout a run that still beats may live */
     uint64_t retention_ms;           /* 7 days */
     uint32_t tick_max;               /* 256: due timers, and due leases, per batch */
+    uint64_t events_max;             /* 1,000,000 that are kept */
+    uint64_t events_age_ms;          /* 7 days */
     uint64_t random_seed;            /* for jitter */
     uint8_t store_id[STORE_ID_SIZE]; /* random: what a new store is called from now on */
 };

@@ -107,6 +107,12 @@ struct command_get {
     bool with_payload;
 };
 
+struct command_history {
+    uint64_t task_id;
+    uint32_t page_size;
+    uint64_t page_token;
+};
+
 struct command_list {
     const char *namespace;
     const char *queue;
@@ -217,6 +223,7 @@ enum command_kind {
     COMMAND_RELEASE,
     COMMAND_QUEUE_STATS,
     COMMAND_LIST_AGENTS,
+    COMMAND_HISTORY,
     COMMAND_KINDS,
 };
 
@@ -239,5 +246,6 @@ struct command {
         struct command_fail fail;
         struct command_release release;
         struct command_queue_stats queue_stats;
+        struct command_history history;
     };
 };

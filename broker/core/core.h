@@ -17,9 +17,11 @@
 struct broker {
     struct broker_settings settings;
     struct counters counters;
-    bool is_dirty;      /* the counters are to be saved */
-    uint64_t opened_ms; /* store time: every lease gets a full term from here */
-    uint64_t jitter;    /* the state of the generator */
+    bool is_dirty;          /* the counters are to be saved */
+    uint64_t opened_ms;     /* store time: every lease gets a full term from here */
+    uint64_t jitter;        /* the state of the generator */
+    uint64_t trim_due_ms;   /* store time: the oldest event is not too old before */
+    uint64_t trim_revision; /* that the last trimming found */
     struct broker_totals totals;
     struct lanes lanes;
     struct agents agents;
@@ -54,6 +56,7 @@ enum status step_complete(struct step *step, const struct command *command) NODI
 enum status step_fail(struct step *step, const struct command *command) NODISCARD;
 enum status step_release(struct step *step, const struct command *command) NODISCARD;
 enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
+enum status step_history(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_agents(struct step *step, const struct command *command) NODISCARD;
 
 /* From the broker's seeded generator: 0 to below bound. */

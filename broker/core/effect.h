@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/core/command.h"
+#include "broker/core/event.h"
 #include "common/base/arena.h"
 #include "common/base/status.h"
 
@@ -114,6 +115,12 @@ struct answer {
             struct agent_view *agents;
             size_t count;
         } agents;
+        struct {
+            struct event *events; /* the newest first */
+            size_t count;
+            uint64_t next_page_token;
+            bool is_trimmed; /* older ones are not kept any more */
+        } history;
     };
 };
 

@@ -9,6 +9,8 @@
 #define EVENT_VERSION 1
 #define EVENT_FIXED_SIZE 46 /* with the version, before the texts and the checksum */
 #define CHECKSUM_SIZE 4
+#define TRIM_EVERY_MS 60000 /* what is too old waits for more of its kind */
+#define TRIM_MAX 16384      /* as many as a batch may have brought */
 
 static const struct {
     const char *name;
@@ -174,4 +176,73 @@ void event_of_task(struct step *step, struct task *task)
     task->revision = append(step, &event);
     task->event = EVENT_NONE;
     task->why = NULL;
+}
+
+static bool is_over(const struct broker *broker)
+{
+    return broker->counters.events > broker->settings.events_max;
+}
+
+/* When the event becomes too old; what cannot be read is so at once. */
+static uint64_t old_at_ms(const struct broker *broker, struct bytes value, uint64_t revision)
+{
+    struct event event;
+
+    if (!event_read(value, revision, &event))
+        return 0;
+    return event.store_ms + broker->settings.events_age_ms;
+}
+
+/* Whether there is one more to trim. When there is none, the time of the next look is set. */
+static enum status trim_one(struct step *step, bool *ret_trimmed)
+{
+    struct broker *broker = step->broker;
+    struct bytes key;
+    struct bytes value;
+    enum status status = store_seek(step->txn, TABLE_EVENT, (struct bytes){0}, &key, &value);
+
+    *ret_trimmed = false;
+    if (status == STATUS_NOT_FOUND) {
+        broker->trim_due_ms = step->now.store_ms + broker->settings.events_age_ms;
+        return STATUS_OK;
+    }
+    TRY(status);
+    uint64_t revision = key_read_id(key);
+    uint64_t old_ms = is_over(broker) ? 0 : old_at_ms(broker, value, revision);
+    if (old_ms > step->now.store_ms) {
+        uint64_t soonest_ms = step->now.store_ms + TRIM_EVERY_MS;
+        broker->trim_due_ms = old_ms > soonest_ms ? old_ms : soonest_ms;
+        return STATUS_OK;
+    }
+    struct key first = key_of_id(revision);
+    store_delete(step->txn, TABLE_EVENT, key_bytes(&first));
+    broker->counters.events--;
+    broker->counters.trimmed = revision;
+    broker->is_dirty = true;
+    *ret_trimmed = true;
+    return STATUS_OK;
+}
+
+enum status events_trim(struct step *step)
+{
+    struct broker *broker = step->broker;
+    uint64_t come = broker->counters.revision - broker->trim_revision;
+    uint64_t max = broker->settings.tick_max + (come < TRIM_MAX ? 2 * come : 2 * TRIM_MAX);
+    bool trimmed = true;
+
+    broker->trim_revision = broker->counters.revision;
+    if (!is_over(broker) && step->now.store_ms < broker->trim_due_ms)
+        return STATUS_OK;
+    for (uint64_t i = 0; i < max && trimmed; i++)
+        TRY(trim_one(step, &trimmed));
+    return STATUS_OK;
+}
+
+uint64_t events_next_ms(const struct broker *broker, uint64_t store_ms)
+{
+    if (broker->counters.events == 0)
+        return UINT64_MAX;
+    if (is_over(broker) || broker->trim_due_ms <= store_ms)
+        return 0;
+    return broker->trim_due_ms - store_ms;
 }

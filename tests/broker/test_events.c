@@ -1,5 +1,6 @@
 #include "broker/core/event.h"
 
+#include "broker/core/core.h"
 #include "broker/core/record.h"
 #include "tests/broker/fixture.h"
 
@@ -311,6 +312,35 @@ Test(event, of_every_move_has_a_name)
     cr_assert_null(event_name(EVENT_NONE));
     cr_assert_null(event_name(EVENT_KINDS));
     cr_assert_not(event_is_of_queue(EVENT_LIMIT_SET));
+}
+
+static void note(struct world *world, enum event_kind kind, const char *subject, const char *why)
+{
+    struct store_txn *txn = NULL;
+    struct step step = {.broker = world->broker, .now = world->now, .effects = &world->effects, .who = "alice"};
+
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    step.txn = txn;
+    event_note(&step, kind, subject, why);
+    cr_assert_eq(broker_settle(world->broker, txn, world->now), STATUS_OK);
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+}
+
+Test(event, of_an_operators_act_has_no_task_and_says_who_on_what_and_why)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    note(world, EVENT_QUEUE_PAUSED, "acme/night", "provider is down");
+    (void)submit(world, "t");
+    struct seen seen = {0};
+    cr_assert(look(world, 2, &seen));
+    cr_assert_eq(seen.event.kind, EVENT_QUEUE_PAUSED);
+    cr_assert_eq(seen.event.task_id, 0);
+    cr_assert_str_eq(seen.who, "alice");
+    cr_assert_str_eq(seen.subject, "acme/night");
+    cr_assert_str_eq(seen.why, "provider is down");
+    world_close(world);
 }
 
 static void expect_damage(struct world *world, uint64_t revision)
