@@ -2,6 +2,7 @@
 
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
+#include "broker/core/gate.h"
 #include "broker/core/lease.h"
 #include "broker/core/timer.h"
 #include "common/base/check.h"
@@ -39,6 +40,9 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_QUEUE_STATS] = step_queue_stats,
     [COMMAND_LIST_AGENTS] = step_list_agents,
     [COMMAND_HISTORY] = step_history,
+    [COMMAND_SET_LIMIT] = step_set_limit,
+    [COMMAND_LIST_LIMITS] = step_list_limits,
+    [COMMAND_PAUSE_LIMIT] = step_pause_limit,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)
@@ -107,7 +111,7 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
         status = lanes_load(&broker->lanes, txn);
     if (status == STATUS_DATA_LOSS)
         return error_set(error, status, "DAMAGED_STORE",
-                         "the store's counters or lanes are damaged; restore it from a backup");
+                         "the store's counters, lanes or limits are damaged; restore it from a backup");
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;
@@ -152,6 +156,7 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
     TRY(events_trim(&step));
+    gates_tick(&step);
     return claims_wake(&step);
 }
 
@@ -183,6 +188,8 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
     uint64_t events_ms = events_next_ms(broker, now.store_ms);
     uint64_t least_ms = timers_ms < leases_ms ? timers_ms : leases_ms;
     least_ms = events_ms < least_ms ? events_ms : least_ms;
+    uint64_t gates_ms = gates_next_ms(broker, &now);
+    least_ms = gates_ms < least_ms ? gates_ms : least_ms;
     uint64_t unsaved_ms = unsaved_for_ms(broker, now);
     uint64_t save_ms = save_interval_ms(broker) > unsaved_ms ? save_interval_ms(broker) - unsaved_ms : 0;
     /* While something runs by it, the store's time is saved even when nothing happens. */

@@ -1,6 +1,7 @@
 #include "broker/core/claim.h"
 
 #include "broker/core/core.h"
+#include "broker/core/gate.h"
 #include "broker/core/lease.h"
 #include "broker/core/limits.h"
 #include "broker/core/pick.h"
@@ -135,6 +136,7 @@ static enum status take_head(struct step *step, const struct command_claim *clai
         return STATUS_OK;
     }
     task_write(step, &task);
+    gate_passed(step, lane);
     view->revision = task.revision;
     caught->tasks[caught->count++] = view;
     caught->size += view->size;
@@ -152,7 +154,7 @@ static enum status take_all(struct step *step, const struct command_claim *claim
         return STATUS_OK;
     caught->tasks = arena_zero(&step->effects->arena, max, sizeof(struct task_view *));
     while (caught->count < max && fits) {
-        struct lane *lane = pick_first(&pick);
+        struct lane *lane = pick_first(step, &pick);
         if (lane == NULL)
             return STATUS_OK;
         TRY(take_head(step, claim, lane, caught, &fits));
@@ -284,6 +286,8 @@ static enum status wake_lane(struct step *step, struct lane *lane)
 
         if (parked == NULL)
             return STATUS_OK;
+        if (!gate_is_open(lane, &step->now))
+            return STATUS_OK;
         TRY(lane_find_head(step->txn, lane));
         if (lane->head.priority == 0)
             return STATUS_OK;
@@ -304,6 +308,7 @@ enum status claims_wake(struct step *step)
 {
     struct lanes *lanes = &step->broker->lanes;
 
+    gates_wake(step->broker);
     while (lanes->woken != NULL) {
         struct lane *lane = lanes->woken;
         lanes->woken = lane->next_woken;

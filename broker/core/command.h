@@ -202,6 +202,33 @@ struct command_release {
     uint32_t delay_ms;
 };
 
+/* What is not said stays as it is. */
+struct command_set_limit {
+    const char *name;
+    bool remove; /* what was set, and the pause; tasks may name it still */
+    bool has_max_running;
+    uint32_t max_running; /* 0 = no bound */
+    bool has_rate;
+    uint32_t rate_count; /* 0 = no bound */
+    uint32_t rate_interval_ms;
+    bool has_pause;
+    uint64_t paused_until_ms; /* Unix time; 0 with pause_for_ms 0 resumes */
+    uint64_t pause_for_ms;
+    const char *reason;
+};
+
+struct command_list_limits {
+    const char *prefix; /* of their names */
+};
+
+struct command_pause_limit {
+    struct run_name run;
+    const char *limit;
+    uint64_t until_ms; /* Unix time */
+    uint64_t for_ms;
+    const char *reason;
+};
+
 struct command_queue_stats {
     const char *namespace;
 };
@@ -224,6 +251,9 @@ enum command_kind {
     COMMAND_QUEUE_STATS,
     COMMAND_LIST_AGENTS,
     COMMAND_HISTORY,
+    COMMAND_SET_LIMIT,
+    COMMAND_LIST_LIMITS,
+    COMMAND_PAUSE_LIMIT,
     COMMAND_KINDS,
 };
 
@@ -247,5 +277,8 @@ struct command {
         struct command_release release;
         struct command_queue_stats queue_stats;
         struct command_history history;
+        struct command_set_limit set_limit;
+        struct command_list_limits list_limits;
+        struct command_pause_limit pause_limit;
     };
 };

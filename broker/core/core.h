@@ -58,6 +58,9 @@ enum status step_release(struct step *step, const struct command *command) NODIS
 enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
 enum status step_history(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_agents(struct step *step, const struct command *command) NODISCARD;
+enum status step_set_limit(struct step *step, const struct command *command) NODISCARD;
+enum status step_list_limits(struct step *step, const struct command *command) NODISCARD;
+enum status step_pause_limit(struct step *step, const struct command *command) NODISCARD;
 
 /* From the broker's seeded generator: 0 to below bound. */
 uint64_t step_random(struct step *step, uint64_t bound);

@@ -71,6 +71,21 @@ struct agent_view {
     uint64_t silent_ms;
 };
 
+struct limit_view {
+    const char *name;
+    bool is_set;
+    uint32_t max_running;
+    uint32_t rate_count;
+    uint32_t rate_interval_ms;
+    uint64_t running;
+    uint64_t refill_in_ms;    /* until its rate lets the next one begin */
+    uint64_t paused_until_ms; /* Unix time; 0 = it is not paused */
+    const char *paused_by;
+    const char *pause_reason;
+    uint32_t lanes;
+    uint64_t ready;
+};
+
 struct answer {
     struct answer *next;
     uint64_t token;
@@ -121,6 +136,11 @@ struct answer {
             uint64_t next_page_token;
             bool is_trimmed; /* older ones are not kept any more */
         } history;
+        struct {
+            struct limit_view *limits; /* set and pause: the one */
+            size_t count;
+            bool has_more;
+        } limits;
     };
 };
 

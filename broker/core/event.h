@@ -41,6 +41,7 @@ enum event_kind {
     EVENT_JOB_ENDED = 137,
     EVENT_BACKUP = 138,
     EVENT_RESTORED = 139, /* the store was restored from a backup, its epoch is a new one */
+    EVENT_LIMIT_RESUMED = 140,
     EVENT_KINDS,
 };
 

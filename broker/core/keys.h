@@ -14,9 +14,10 @@
  *   session  session                            -> its bounds
  *   submit   session, sequence                  -> the ids that this submit was given
  *   claim    agent                              -> its last claim: incarnation, sequence, runs
- *   lane     lane                               -> namespace, queue, agent type, how many tasks are in which state
+ *   lane     lane                               -> namespace, queue, agent type, limits, counts of tasks by state
  *   parent   parent, id                         -> empty
- *   event    revision                           -> what happened; appended, the oldest are trimmed */
+ *   event    revision                           -> what happened; appended, the oldest are trimmed
+ *   limit    name                               -> what is set about it, its rate's level, its pause */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -37,6 +38,7 @@ enum broker_table {
     TABLE_LANE,
     TABLE_PARENT,
     TABLE_EVENT,
+    TABLE_LIMIT,
     BROKER_TABLES,
 };
 

@@ -97,8 +97,16 @@ static void lane_free(struct lanes *lanes, struct lane *lane)
 
     index_remove(&lanes->by_number, &lane->node);
     LL_DELETE2(type->lanes, lane, next_of_type);
+    if (lane->limits != NULL)
+        index_remove(&type->limited, &lane->type_node);
+    else
+        type->plain = NULL;
+    for (size_t i = 0; i < lane->limit_count; i++)
+        limit_remove_lane(&lanes->limits, &lane->limits[i]);
     type->queue->lane_count--;
     lanes->count--;
+    free(lane->limits);
+    free(lane->limits_key);
     free(lane);
     lanes_trim(lanes, type);
 }
@@ -111,6 +119,7 @@ void lanes_done(struct lanes *lanes)
         next = index_next(&lane->node);
         lane_free(lanes, lane);
     }
+    limits_done(&lanes->limits);
     *lanes = (struct lanes){.queues = lanes->queues};
 }
 
@@ -122,45 +131,130 @@ static void mark_dirty(struct lanes *lanes, struct lane *lane)
     LL_PREPEND2(lanes->dirty, lane, next_dirty);
 }
 
-static struct lane *lane_new(struct lanes *lanes, struct queue_type *type, uint32_t number)
+/* The names of limits that a lane has, one behind the other. */
+static struct buffer limits_key(const char *const *names, size_t count)
+{
+    struct buffer key = {0};
+
+    for (size_t i = 0; i < count; i++)
+        buffer_add(&key, names[i], strlen(names[i]) + 1);
+    return key;
+}
+
+static void join_limits(struct lanes *lanes, struct lane *lane, const char *const *names, size_t count)
+{
+    struct buffer key = limits_key(names, count);
+
+    lane->limits = allocate_zero(count, sizeof lane->limits[0]);
+    lane->limit_count = count;
+    lane->limits_key = (char *)key.data;
+    lane->limits_key_size = key.size;
+    for (size_t i = 0; i < count; i++) {
+        lane->limits[i].lane = lane;
+        limit_add_lane(limits_obtain(&lanes->limits, names[i]), &lane->limits[i]);
+    }
+    index_add(&lane->type->limited, &lane->type_node, lane->limits_key, lane->limits_key_size, lane);
+}
+
+/* The limits are in order, each once. */
+static struct lane *lane_new(struct lanes *lanes, const struct lane_name *name, uint32_t number)
 {
     struct lane *lane = allocate_zero(1, sizeof *lane);
+    struct queue_type *type = lanes_type(lanes, name->namespace, name->queue, name->agent_type);
 
     lane->number = number;
     lane->type = type;
     index_add(&lanes->by_number, &lane->node, &lane->number, sizeof lane->number, lane);
     LL_PREPEND2(type->lanes, lane, next_of_type);
+    if (name->limit_count > 0)
+        join_limits(lanes, lane, name->limits, name->limit_count);
+    else
+        type->plain = lane;
     type->queue->lane_count++;
     lanes->count++;
     return lane;
 }
 
-enum status lanes_obtain(struct broker *broker, const char *namespace, const char *queue, const char *agent_type,
-                         struct lane **ret_lane, struct error *error)
+/* Puts the names in order, each once, and returns how many they are. */
+static size_t sort_limits(const struct lane_name *name, const char *sorted[static LIMITS_PER_TASK_MAX])
+{
+    size_t count = 0;
+
+    CHECK(name->limit_count <= LIMITS_PER_TASK_MAX);
+    for (size_t i = 0; i < name->limit_count; i++) {
+        size_t at = 0;
+        while (at < count && strcmp(sorted[at], name->limits[i]) < 0)
+            at++;
+        if (at < count && strcmp(sorted[at], name->limits[i]) == 0)
+            continue;
+        memmove(&sorted[at + 1], &sorted[at], (count - at) * sizeof(const char *));
+        sorted[at] = name->limits[i];
+        count++;
+    }
+    return count;
+}
+
+static struct lane *find_lane(const struct queue_type *type, const struct lane_name *name)
+{
+    if (name->limit_count == 0)
+        return type->plain;
+    CLEANUP(buffer_done)
+    struct buffer key = limits_key(name->limits, name->limit_count);
+    return index_find(&type->limited, key.data, key.size);
+}
+
+enum status lanes_obtain(struct broker *broker, const struct lane_name *name, struct lane **ret_lane,
+                         struct error *error)
 {
     struct lanes *lanes = &broker->lanes;
-    struct queue *of = lanes_queue(lanes, namespace, queue);
-    struct queue_type *type = of != NULL ? queue_find_type(of, agent_type) : NULL;
+    struct queue *of = lanes_queue(lanes, name->namespace, name->queue);
+    struct queue_type *type = of != NULL ? queue_find_type(of, name->agent_type) : NULL;
+    const char *limits[LIMITS_PER_TASK_MAX];
+    struct lane_name sorted = *name;
 
-    if (type != NULL && type->lanes != NULL) {
-        *ret_lane = type->lanes;
+    sorted.limits = limits;
+    sorted.limit_count = sort_limits(name, limits);
+    struct lane *lane = type != NULL ? find_lane(type, &sorted) : NULL;
+    if (lane != NULL) {
+        *ret_lane = lane;
         return STATUS_OK;
     }
     if (of != NULL && of->lane_count >= LANES_PER_QUEUE_MAX)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_LANES",
-                         "agent_type: queue %s has tasks of %d agent types already; use another queue", queue,
-                         LANES_PER_QUEUE_MAX);
+                         "agent_type: queue %s has tasks of %d agent types and sets of limits already; use another "
+                         "queue",
+                         name->queue, LANES_PER_QUEUE_MAX);
     if (lanes->count >= LANES_MAX)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_LANES",
-                         "queue: all queues together have %d lanes already; use fewer queues or agent types",
+                         "queue: all queues together have %d lanes already; use fewer queues, agent types or sets of "
+                         "limits",
                          LANES_MAX);
     /* Not saved for its own sake: a number that no task came to use may be given again. */
     broker->counters.lane++;
-    struct lane *lane = lane_new(lanes, lanes_type(lanes, namespace, queue, agent_type), broker->counters.lane);
+    lane = lane_new(lanes, &sorted, broker->counters.lane);
     lane->head_is_known = true;
     mark_dirty(lanes, lane);
     *ret_lane = lane;
     return STATUS_OK;
+}
+
+struct lane_name lane_name(const struct lane *lane, const char **limits)
+{
+    for (size_t i = 0; i < lane->limit_count; i++)
+        limits[i] = lane->limits[i].limit->name;
+    return (struct lane_name){
+        .namespace = lane->type->queue->namespace,
+        .queue = lane->type->queue->name,
+        .agent_type = lane->type->agent_type,
+        .limits = limits,
+        .limit_count = lane->limit_count,
+    };
+}
+
+static void count_held(struct lanes *lanes, struct lane *lane, int change)
+{
+    for (size_t i = 0; i < lane->limit_count; i++)
+        limit_count(&lanes->limits, lane->limits[i].limit, change);
 }
 
 void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, enum task_state to)
@@ -176,6 +270,8 @@ void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, en
         lane->counts[to]++;
         lanes->counts[to]++;
     }
+    if (lane->limits != NULL && task_is_held(from) != task_is_held(to))
+        count_held(lanes, lane, task_is_held(to) ? 1 : -1);
     mark_dirty(lanes, lane);
 }
 
@@ -184,6 +280,7 @@ void lane_count_finishing(struct lanes *lanes, struct lane *lane, int change)
     CHECK(change >= 0 || lane->finishing >= (uint64_t)-change);
     lane->finishing += (uint64_t)change;
     lanes->finishing += (uint64_t)change;
+    count_held(lanes, lane, -change);
     mark_dirty(lanes, lane);
 }
 
@@ -201,12 +298,17 @@ bool rank_is_before(const struct rank *a, const struct rank *b)
     return a->id < b->id;
 }
 
+void lane_wake(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->woken)
+        return;
+    lane->woken = true;
+    LL_PREPEND2(lanes->woken, lane, next_woken);
+}
+
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank)
 {
-    if (!lane->woken) {
-        lane->woken = true;
-        LL_PREPEND2(lanes->woken, lane, next_woken);
-    }
+    lane_wake(lanes, lane);
     if (lane->head_is_known && (lane->head.priority == 0 || rank_is_before(rank, &lane->head)))
         lane->head = *rank;
 }
@@ -242,12 +344,21 @@ static enum status lane_load(struct lanes *lanes, struct bytes key, struct bytes
 
     if (key.size != 4 || !record_open(value, LANE_VERSION, load_u32(key.data), &reader))
         return STATUS_DATA_LOSS;
-    const char *namespace = record_text(&reader);
-    const char *queue = record_text(&reader);
-    const char *agent_type = record_text(&reader);
+    const char *limits[LIMITS_PER_TASK_MAX];
+    struct lane_name name = {
+        .namespace = record_text(&reader),
+        .queue = record_text(&reader),
+        .agent_type = record_text(&reader),
+        .limits = limits,
+        .limit_count = reader_u8(&reader),
+    };
+    if (reader.failed || name.limit_count > LIMITS_PER_TASK_MAX)
+        return STATUS_DATA_LOSS;
+    for (size_t i = 0; i < name.limit_count; i++)
+        limits[i] = record_text(&reader);
     if (reader.failed)
         return STATUS_DATA_LOSS;
-    struct lane *lane = lane_new(lanes, lanes_type(lanes, namespace, queue, agent_type), load_u32(key.data));
+    struct lane *lane = lane_new(lanes, &name, load_u32(key.data));
     lane->is_stored = true;
     for (size_t state = 0; state < TASK_STATES; state++) {
         lane->counts[state] = reader_u64(&reader);
@@ -255,6 +366,7 @@ static enum status lane_load(struct lanes *lanes, struct bytes key, struct bytes
     }
     lane->finishing = reader_u64(&reader);
     lanes->finishing += lane->finishing;
+    count_held(lanes, lane, (int)lane_held(lane));
     return reader.failed ? STATUS_DATA_LOSS : STATUS_OK;
 }
 
@@ -267,7 +379,7 @@ enum status lanes_load(struct lanes *lanes, struct store_txn *txn)
 
     for (; status == STATUS_OK; status = store_next(txn, TABLE_LANE, &key, &value))
         TRY(lane_load(lanes, key, value));
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return status == STATUS_NOT_FOUND ? limits_load(&lanes->limits, txn) : status;
 }
 
 static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *buffer)
@@ -278,6 +390,9 @@ static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *b
     record_add_text(buffer, lane->type->queue->namespace);
     record_add_text(buffer, lane->type->queue->name);
     record_add_text(buffer, lane->type->agent_type);
+    buffer_add_u8(buffer, (uint8_t)lane->limit_count);
+    for (size_t i = 0; i < lane->limit_count; i++)
+        record_add_text(buffer, lane->limits[i].limit->name);
     for (size_t state = 0; state < TASK_STATES; state++)
         buffer_add_u64(buffer, lane->counts[state]);
     buffer_add_u64(buffer, lane->finishing);
@@ -321,4 +436,5 @@ void lanes_settle(struct lanes *lanes, struct store_txn *txn)
         }
         lane = next;
     }
+    limits_settle(&lanes->limits, txn);
 }

@@ -1,12 +1,15 @@
 /* Queues, agent types and lanes: in what order READY tasks go out.
  *
- * A lane holds the tasks of one namespace, queue and agent type in the order (priority, turn, id). Lanes are rows of
- * the store and live in memory as well, with the counts of their tasks by state (written once per batch) and the first
- * READY one, which is looked up when it is needed. A lane without tasks goes away at the end of the batch. */
+ * A lane holds the tasks of one namespace, queue, agent type and set of limits in the order (priority, turn, id). Lanes
+ * are rows of the store and live in memory as well, with the counts of their tasks by state (written once per batch)
+ * and the first READY one, which is looked up when it is needed. A lane without tasks goes away at the end of the
+ * batch.
+ */
 #pragma once
 
 #include "broker/core/index.h"
 #include "broker/core/keys.h"
+#include "broker/core/limit.h"
 #include "broker/core/state.h"
 #include "common/base/status.h"
 
@@ -21,9 +24,22 @@ struct broker;
 struct wait;
 struct queue_type;
 
+/* What tells one lane from the others. */
+struct lane_name {
+    const char *namespace;
+    const char *queue;
+    const char *agent_type;
+    const char *const *limits; /* in any order */
+    size_t limit_count;
+};
+
 struct lane {
     uint32_t number;
     struct queue_type *type;
+    struct lane_limit *limits; /* by name, each once; NULL = none */
+    size_t limit_count;
+    char *limits_key; /* their names, each with its NUL; NULL = none */
+    size_t limits_key_size;
     uint64_t counts[TASK_STATES];
     uint64_t finishing; /* of its RUNNING tasks: they use no slot and no limit any more */
     bool dirty;         /* counts are not written yet, or it is to be removed */
@@ -34,7 +50,8 @@ struct lane {
     struct lane *next_of_type;
     struct lane *next_dirty;
     struct lane *next_woken;
-    struct index_node node; /* in lanes.by_number */
+    struct index_node node;      /* in lanes.by_number */
+    struct index_node type_node; /* in queue_type.limited: only one that has limits */
 };
 
 /* What waits, and who waits, for one agent type in one queue. */
@@ -42,6 +59,8 @@ struct queue_type {
     struct queue *queue;
     char *agent_type; /* "" holds no lanes: claims of every type wait there */
     struct lane *lanes;
+    struct lane *plain;     /* of them: the one without limits */
+    struct index limited;   /* of them: those with limits, by limits_key */
     struct wait *waits;     /* parked claims, the longest waiting first */
     struct index_node node; /* in queue.types */
 };
@@ -60,6 +79,7 @@ struct queue {
 struct lanes {
     struct index queues;
     struct index by_number;
+    struct limits limits;
     size_t count;
     struct lane *dirty;
     struct lane *woken;
@@ -68,9 +88,9 @@ struct lanes {
 };
 
 void lanes_done(struct lanes *lanes);
-/* Reads all lanes. DATA_LOSS when a row is damaged. */
+/* Reads all lanes and limits. DATA_LOSS when a row is damaged. */
 enum status lanes_load(struct lanes *lanes, struct store_txn *txn) NODISCARD;
-/* Writes what has changed since the last time, and removes lanes without tasks. */
+/* Writes what has changed since the last time, and removes lanes without tasks and limits that nothing keeps. */
 void lanes_settle(struct lanes *lanes, struct store_txn *txn);
 
 /* NULL when there is none. */
@@ -80,8 +100,10 @@ struct lane *lanes_by_number(const struct lanes *lanes, uint32_t number);
 /* Finds or makes; they go away again when nothing uses them. */
 struct queue_type *lanes_type(struct lanes *lanes, const char *namespace, const char *queue, const char *agent_type);
 /* RESOURCE_EXHAUSTED/TOO_MANY_LANES. Makes it in memory only: what is not used is gone after the batch. */
-enum status lanes_obtain(struct broker *broker, const char *namespace, const char *queue, const char *agent_type,
-                         struct lane **ret_lane, struct error *error) NODISCARD;
+enum status lanes_obtain(struct broker *broker, const struct lane_name *name, struct lane **ret_lane,
+                         struct error *error) NODISCARD;
+/* Its name, borrowed from it. limits has room for as many as the lane has; NULL will do for none. */
+struct lane_name lane_name(const struct lane *lane, const char **limits);
 /* Frees the type, and its queue, when nothing is in it any more. */
 void lanes_trim(struct lanes *lanes, struct queue_type *type);
 
@@ -92,6 +114,8 @@ void lane_count_finishing(struct lanes *lanes, struct lane *lane, int change);
 /* ASSIGNED and RUNNING without those that are finishing. */
 uint64_t lane_held(const struct lane *lane);
 bool rank_is_before(const struct rank *a, const struct rank *b);
+/* Whoever waits is to look into it again. */
+void lane_wake(struct lanes *lanes, struct lane *lane);
 /* The ready table has gained or lost this row. */
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank);
 void lane_ready_removed(struct lane *lane, uint64_t id);

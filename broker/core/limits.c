@@ -2,6 +2,7 @@
 
 #include "broker/core/agent.h"
 #include "broker/core/keys.h"
+#include "broker/core/limit.h"
 
 #include <string.h>
 
@@ -25,6 +26,15 @@ enum status limits_check_name(const char *field, const char *name, struct error 
     if (strlen(name) <= NAME_MAX_BYTES && has_only(name, "._-"))
         return STATUS_OK;
     return BAD_FIELD(error, "%s: at most %d of a-z A-Z 0-9 . _ - are allowed", field, NAME_MAX_BYTES);
+}
+
+enum status limits_check_limit(const char *field, const char *name, struct error *error)
+{
+    size_t size = strlen(name);
+
+    if (size > 0 && size <= LIMIT_NAME_MAX && has_only(name, "._-/:@"))
+        return STATUS_OK;
+    return BAD_FIELD(error, "%s: 1 to %d of a-z A-Z 0-9 . _ - / : @ are needed", field, LIMIT_NAME_MAX);
 }
 
 static enum status check_agent_id(const char *agent_id, struct error *error)
@@ -69,6 +79,14 @@ static enum status check_labels(const struct label *labels, size_t count, struct
     return STATUS_OK;
 }
 
+static enum status check_limit_names(const struct task_spec *spec, struct error *error)
+{
+    TRY(check_count("limits", spec->limit_count, LIMITS_PER_TASK_MAX, error));
+    for (size_t i = 0; i < spec->limit_count; i++)
+        TRY(limits_check_limit("limits", spec->limits[i], error));
+    return STATUS_OK;
+}
+
 enum status limits_check_spec(const struct task_spec *spec, struct error *error)
 {
     TRY(limits_check_name("namespace", spec->namespace, error));
@@ -78,6 +96,7 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
     TRY(check_size("payload", spec->payload.size, PAYLOAD_MAX, error));
     TRY(check_size("content_type", strlen(spec->content_type), CONTENT_TYPE_MAX, error));
     TRY(check_labels(spec->labels, spec->label_count, error));
+    TRY(check_limit_names(spec, error));
     if (spec->priority > PRIORITY_LAST)
         return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
     if (spec->not_before_ms > 0 && spec->delay_ms > 0)
@@ -169,4 +188,33 @@ enum status limits_check_outcome(const struct outcome *outcome, struct error *er
 {
     TRY(check_size("outcome.result", outcome->result.size, RESULT_MAX, error));
     return check_size("outcome.content_type", strlen(outcome->content_type), CONTENT_TYPE_MAX, error);
+}
+
+enum status limits_check_set_limit(const struct command_set_limit *set, struct error *error)
+{
+    bool sets = set->has_max_running || set->has_rate || set->has_pause;
+
+    TRY(limits_check_limit("limit", set->name, error));
+    TRY(check_size("reason", strlen(set->reason), REASON_MAX, error));
+    if (set->remove && sets)
+        return BAD_FIELD(error, "delete: nothing can be set in the same request");
+    if (set->max_running > MAX_RUNNING_MAX)
+        return BAD_FIELD(error, "max_running: at most %d is allowed", MAX_RUNNING_MAX);
+    if (set->rate_count > RATE_COUNT_MAX)
+        return BAD_FIELD(error, "rate.count: at most %d is allowed", RATE_COUNT_MAX);
+    if (set->rate_count > 0 && set->rate_interval_ms == 0)
+        return BAD_FIELD(error, "rate.interval_ms: it is needed with a count");
+    TRY(check_duration("rate.interval_ms", set->rate_interval_ms, RATE_INTERVAL_MAX_MS, error));
+    if (set->paused_until_ms > 0 && set->pause_for_ms > 0)
+        return BAD_FIELD(error, "pause_for_ms: it cannot be given together with paused_until_ms");
+    return check_duration("pause_for_ms", set->pause_for_ms, PAUSE_MAX_MS, error);
+}
+
+enum status limits_check_pause_limit(const struct command_pause_limit *pause, struct error *error)
+{
+    TRY(limits_check_limit("limit", pause->limit, error));
+    TRY(check_size("reason", strlen(pause->reason), REASON_MAX, error));
+    if ((pause->until_ms > 0) == (pause->for_ms > 0))
+        return BAD_FIELD(error, "until_ms: either this or for_ms is needed");
+    return check_duration("for_ms", pause->for_ms, HOLDER_PAUSE_MAX_MS, error);
 }

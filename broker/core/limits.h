@@ -29,6 +29,11 @@
 #define BEATS_MAX 1000
 #define HELD_MAX 1000
 #define PAGE_MAX 1000
+#define MAX_RUNNING_MAX 1000000
+#define RATE_COUNT_MAX 1000000
+#define RATE_INTERVAL_MAX_MS DAY_MS
+#define PAUSE_MAX_MS (366 * DAY_MS)
+#define HOLDER_PAUSE_MAX_MS (7 * DAY_MS) /* that a holder may ask for */
 
 enum status limits_check_spec(const struct task_spec *spec, struct error *error) NODISCARD;
 /* The request as a whole, without its tasks. */
@@ -40,5 +45,9 @@ enum status limits_check_claim(const struct command_claim *claim, struct error *
 enum status limits_check_start(const struct command_start *start, struct error *error) NODISCARD;
 enum status limits_check_heartbeat(const struct command_heartbeat *heartbeat, struct error *error) NODISCARD;
 enum status limits_check_outcome(const struct outcome *outcome, struct error *error) NODISCARD;
+/* Of a named limit. */
+enum status limits_check_limit(const char *field, const char *name, struct error *error) NODISCARD;
+enum status limits_check_set_limit(const struct command_set_limit *set, struct error *error) NODISCARD;
+enum status limits_check_pause_limit(const struct command_pause_limit *pause, struct error *error) NODISCARD;
 /* A namespace, queue or agent type that may be empty. */
 enum status limits_check_name(const char *field, const char *name, struct error *error) NODISCARD;

@@ -1,6 +1,7 @@
 #include "broker/core/pick.h"
 
 #include "broker/core/core.h"
+#include "broker/core/gate.h"
 
 #include <string.h>
 
@@ -24,7 +25,7 @@ typedef enum status visit_fn(struct step *step, struct lane *lane, struct pick *
 
 static enum status add_lane(struct step *step, struct lane *lane, struct pick *pick)
 {
-    if (lane->counts[TASK_READY] == 0)
+    if (lane->counts[TASK_READY] == 0 || !gate_is_open(lane, &step->now))
         return STATUS_OK;
     TRY(lane_find_head(step->txn, lane));
     if (lane->head.priority > 0)
@@ -93,8 +94,17 @@ enum status pick_begin(struct step *step, const struct command_claim *claim, str
     return STATUS_OK;
 }
 
-struct lane *pick_first(const struct pick *pick)
+static void drop_first(struct pick *pick)
 {
+    pick->lanes[0] = pick->lanes[--pick->count];
+    sift_down(pick, 0);
+}
+
+struct lane *pick_first(struct step *step, struct pick *pick)
+{
+    /* What this very claim took may have closed lanes. */
+    while (pick->count > 0 && !gate_is_open(pick->lanes[0], &step->now))
+        drop_first(pick);
     return pick->count > 0 ? pick->lanes[0] : NULL;
 }
 
@@ -102,7 +112,8 @@ enum status pick_again(struct step *step, struct pick *pick)
 {
     TRY(lane_find_head(step->txn, pick->lanes[0]));
     if (pick->lanes[0]->head.priority == 0)
-        pick->lanes[0] = pick->lanes[--pick->count];
-    sift_down(pick, 0);
+        drop_first(pick);
+    else
+        sift_down(pick, 0);
     return STATUS_OK;
 }

@@ -11,9 +11,9 @@ struct pick {
     size_t count;
 };
 
-/* Gathers the lanes with READY tasks that the claim may use. */
+/* Gathers the open lanes with READY tasks that the claim may use. */
 enum status pick_begin(struct step *step, const struct command_claim *claim, struct pick *ret_pick) NODISCARD;
-/* The lane with the least head; NULL when all are empty. */
-struct lane *pick_first(const struct pick *pick);
+/* The open lane with the least head; NULL when all are empty or closed. */
+struct lane *pick_first(struct step *step, struct pick *pick);
 /* The head of the first lane was taken: puts the lane where its next head belongs. */
 enum status pick_again(struct step *step, struct pick *pick) NODISCARD;

@@ -24,8 +24,14 @@ static enum status decide(struct step *step, const struct command_submit *submit
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL",
                          "the store is nearly full: what is left is kept for running tasks; remove something or make "
                          "it larger");
-    return lanes_obtain(step->broker, text_or(spec->namespace, DEFAULT_NAME), text_or(spec->queue, DEFAULT_NAME),
-                        text_or(spec->agent_type, ANY_TYPE), ret_lane, error);
+    struct lane_name name = {
+        .namespace = text_or(spec->namespace, DEFAULT_NAME),
+        .queue = text_or(spec->queue, DEFAULT_NAME),
+        .agent_type = text_or(spec->agent_type, ANY_TYPE),
+        .limits = spec->limits,
+        .limit_count = spec->limit_count,
+    };
+    return lanes_obtain(step->broker, &name, ret_lane, error);
 }
 
 static void place_new(const struct step *step, const struct task_spec *spec, struct task *task)

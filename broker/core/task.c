@@ -290,17 +290,21 @@ static uint64_t view_due_in(const struct step *step, const struct task *task)
 
 static void view_state(struct step *step, const struct task *task, struct task_view *view)
 {
-    const struct queue_type *type = lanes_by_number(&step->broker->lanes, task->now.lane)->type;
+    const struct lane *lane = lanes_by_number(&step->broker->lanes, task->now.lane);
     struct arena *arena = &step->effects->arena;
+    const char **limits = lane->limits != NULL ? arena_zero(arena, lane->limit_count, sizeof limits[0]) : NULL;
+    const struct lane_name name = lane_name(lane, limits);
     const struct run *run = runs_find(&step->broker->runs, task->id, task->fence);
 
     *view = (struct task_view){
         .id = task->id,
         .state = task->now.state,
         .canceling = task->canceling,
-        .spec.namespace = type->queue->namespace,
-        .spec.queue = type->queue->name,
-        .spec.agent_type = type->agent_type,
+        .spec.namespace = name.namespace,
+        .spec.queue = name.queue,
+        .spec.agent_type = name.agent_type,
+        .spec.limits = name.limits,
+        .spec.limit_count = name.limit_count,
         .spec.priority = task->now.priority,
         .spec.run_timeout_ms = task->run_timeout_ms,
         .spec.max_attempts = task->max_attempts,
@@ -323,7 +327,7 @@ static void view_state(struct step *step, const struct task *task, struct task_v
         .progress_text =
             run != NULL && run->progress_text != NULL ? arena_text(arena, bytes_of_text(run->progress_text)) : "",
         .cancel_reason = arena_text(arena, bytes_of_text(task->cancel_reason)),
-        .size = 512 + strlen(task->now.agent_id) + strlen(task->cancel_reason),
+        .size = 512 + lane->limits_key_size + strlen(task->now.agent_id) + strlen(task->cancel_reason),
     };
 }
 

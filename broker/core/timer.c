@@ -5,9 +5,6 @@
 #include "broker/core/ending.h"
 #include "broker/core/session.h"
 
-/* Somebody may set the wall clock meanwhile. */
-#define WALL_LOOK_EVERY_MS 5000
-
 void timer_set(struct step *step, uint64_t due_ms, enum timer_kind kind, struct bytes tail)
 {
     struct key key = key_timer(STORE_TIME, due_ms, kind, tail);

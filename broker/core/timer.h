@@ -4,6 +4,9 @@
 #include "broker/core/keys.h"
 #include "common/base/status.h"
 
+/* Somebody may set the wall clock meanwhile. */
+#define WALL_LOOK_EVERY_MS 5000
+
 struct step;
 
 /* Timers of store time that do not belong to a task. */

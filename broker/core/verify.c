@@ -75,6 +75,20 @@ static enum status check_outcome(struct scan *scan, const struct task *task)
     return STATUS_OK;
 }
 
+/* It is one of those that run by the limits of its lane. */
+static void count_against_limits(struct scan *scan, const struct lane *lane, uint64_t id)
+{
+    char text[ID_TEXT_SIZE];
+
+    for (size_t i = 0; i < lane->limit_count; i++) {
+        struct limit *limit = lane->limits[i].limit;
+        if (limit->running == 0)
+            problem(scan, "limit %s counts too few running tasks (task %s)", limit->name, id_format(id, text));
+        else
+            limit->running--;
+    }
+}
+
 static void count_task(struct scan *scan, const struct task *task)
 {
     struct lane *lane = lanes_by_number(&scan->lanes, task->now.lane);
@@ -86,6 +100,8 @@ static void count_task(struct scan *scan, const struct task *task)
                 task_state_name(task->now.state), id_format(task->id, text));
     else
         lane->counts[task->now.state]--;
+    if (lane != NULL && task_is_held(task->now.state) && !task->now.finishing)
+        count_against_limits(scan, lane, task->id);
     if (!task->now.finishing)
         return;
     if (lane == NULL || lane->finishing == 0)
@@ -187,6 +203,16 @@ static void check_lanes(struct scan *scan)
     }
 }
 
+static void check_limits_of_lanes(struct scan *scan)
+{
+    const struct limits *limits = &scan->lanes.limits;
+
+    for (const struct limit *limit = index_first(&limits->by_name); limit != NULL; limit = index_next(&limit->node))
+        if (limit->running != 0)
+            problem(scan, "limit %s counts %llu running tasks too many", limit->name,
+                    (unsigned long long)limit->running);
+}
+
 static enum status scan_all(struct scan *scan)
 {
     struct counters counters;
@@ -195,12 +221,13 @@ static enum status scan_all(struct scan *scan)
     if (status == STATUS_OK)
         status = lanes_load(&scan->lanes, scan->txn);
     if (status == STATUS_DATA_LOSS) {
-        problem(scan, "the counters or the lanes are damaged");
+        problem(scan, "the counters, the lanes or the limits are damaged");
         return STATUS_OK;
     }
     TRY(status);
     TRY(scan_tasks(scan, &counters));
     check_lanes(scan);
+    check_limits_of_lanes(scan);
     TRY(check_events(scan, &counters));
     return check_counts(scan, &counters);
 }
@@ -228,6 +255,23 @@ static void compare_lanes(struct scan *scan, const struct lanes *known)
     }
 }
 
+static void compare_limits(struct scan *scan, const struct limits *known)
+{
+    const struct limits *stored = &scan->lanes.limits;
+
+    if (index_count(&known->by_name) != index_count(&stored->by_name))
+        problem(scan, "the store has %zu limits, memory has %zu", index_count(&stored->by_name),
+                index_count(&known->by_name));
+    for (const struct limit *limit = index_first(&stored->by_name); limit != NULL; limit = index_next(&limit->node)) {
+        const struct limit *other = limits_find(known, limit->name);
+        if (other == NULL || other->running != limit->running || other->lane_count != limit->lane_count ||
+            other->is_set != limit->is_set || other->max_running != limit->max_running ||
+            other->rate_count != limit->rate_count || other->rate_interval_ms != limit->rate_interval_ms ||
+            (other->rate_count > 0 && other->level != limit->level) || other->paused_until_ms != limit->paused_until_ms)
+            problem(scan, "limit %s is otherwise in memory than in the store", limit->name);
+    }
+}
+
 enum status broker_compare(const struct broker *broker, struct store_txn *txn, struct check_report *report)
 {
     struct scan scan = {.txn = txn, .report = report};
@@ -235,6 +279,8 @@ enum status broker_compare(const struct broker *broker, struct store_txn *txn, s
     enum status status = lanes_load(&scan.lanes, txn);
     if (status == STATUS_OK)
         compare_lanes(&scan, &broker->lanes);
+    if (status == STATUS_OK)
+        compare_limits(&scan, &broker->lanes.limits);
     lanes_done(&scan.lanes);
     return status == STATUS_DATA_LOSS ? STATUS_OK : status; /* which the check names */
 }

@@ -25,6 +25,7 @@ struct driver {
 
 static const char *const types[] = {"claude", "codex", "any", ""};
 static const char *const agents[] = {"build7", "build7/claude1", "build8", "solo"};
+static const char *const limits[] = {"anthropic", "repo:acme/web", "openai"};
 static const char *const queues[] = {"default", "night", "a-queue"};
 
 static size_t draw(struct driver *driver, size_t bound)
@@ -92,6 +93,8 @@ static void do_submit(struct driver *driver)
         specs[i].delay_ms = draw(driver, 4) == 0 ? (uint32_t)draw(driver, 60000) : 0;
         specs[i].max_attempts = (uint32_t)draw(driver, 4);
         specs[i].retention_ms = 60000 + draw(driver, 600000);
+        specs[i].limits = limits + draw(driver, 3);
+        specs[i].limit_count = draw(driver, 3 - (size_t)(specs[i].limits - limits) + 1);
         if (draw(driver, 10) == 0)
             specs[i].title = "x";
         if (draw(driver, 20) == 0)
@@ -156,6 +159,27 @@ static void do_steer(struct driver *driver)
     (void)ask(driver, draw(driver, 2) == 0 ? &cancel : &retry);
 }
 
+static void do_limit(struct driver *driver)
+{
+    struct command set = {.kind = COMMAND_SET_LIMIT, .set_limit = {.name = limits[draw(driver, 3)], .reason = ""}};
+    struct command pause = {
+        .kind = COMMAND_PAUSE_LIMIT,
+        .pause_limit = {
+            .run = draw_run(driver), .limit = limits[draw(driver, 3)], .for_ms = 1 + draw(driver, 9000), .reason = ""}};
+
+    set.set_limit.remove = draw(driver, 8) == 0;
+    if (!set.set_limit.remove) {
+        set.set_limit.has_max_running = draw(driver, 2) == 0;
+        set.set_limit.max_running = (uint32_t)draw(driver, 4);
+        set.set_limit.has_rate = draw(driver, 4) == 0;
+        set.set_limit.rate_count = (uint32_t)draw(driver, 3);
+        set.set_limit.rate_interval_ms = 5000;
+        set.set_limit.has_pause = draw(driver, 4) == 0;
+        set.set_limit.pause_for_ms = draw(driver, 2) * 8000;
+    }
+    (void)ask(driver, draw(driver, 2) == 0 ? &set : &pause);
+}
+
 static void do_heartbeat(struct driver *driver)
 {
     struct beat beats[8];
@@ -202,8 +226,10 @@ static void step(struct driver *driver)
         do_claim(driver);
     else if (choice < 75)
         do_run_word(driver);
-    else if (choice < 82)
+    else if (choice < 79)
         do_steer(driver);
+    else if (choice < 82)
+        do_limit(driver);
     else if (choice < 90)
         do_heartbeat(driver);
     else if (choice < 91)
