@@ -1,0 +1,348 @@
+#include "tests/sim/planted.h"
+
+#include "broker/core/backoff.h"
+#include "broker/core/claim.h"
+#include "broker/core/core.h"
+#include "broker/core/counters.h"
+#include "broker/core/ending.h"
+#include "broker/core/lease.h"
+#include "broker/core/parked.h"
+#include "broker/core/session.h"
+#include "broker/core/timer.h"
+
+#include <stddef.h>
+#include <string.h>
+
+int planted_now = -1;
+
+#define BUGS(BUG)                                                                                                      \
+    BUG(SKIPS_FENCE_ON_END, "skip-fence", "a word about an old run is taken for the present one")                      \
+    BUG(SKIPS_FENCE_ON_BEAT, "skip-fence-heartbeat", "a heartbeat of an old run is taken for the present one")         \
+    BUG(REUSES_FENCE, "reuse-fence", "a restart gives the last fence again")                                           \
+    BUG(REUSES_ID, "reuse-id", "a restart gives the last task's id again")                                             \
+    BUG(EXPIRES_EARLY, "expire-early", "leases are half as long as said")                                              \
+    BUG(NO_GRACE, "no-grace", "leases run out at once after a restart")                                                \
+    BUG(NO_RENEWAL, "no-renewal", "heartbeats do not renew leases")                                                    \
+    BUG(WALL_DURATIONS, "wall-durations", "durations run by the wall clock")                                           \
+    BUG(EARLY_TIMERS, "early-timers", "timers fire half a second early")                                               \
+    BUG(SHORT_RETENTION, "short-retention", "ended tasks are removed after half of their retention")                   \
+    BUG(FORGETS_INDEX_ROW, "forget-index-row", "a row of the holder index is not written now and then")                \
+    BUG(KEEPS_INDEX_ROW, "keep-index-row", "a row of the lease index is not deleted now and then")                     \
+    BUG(COUNTS_WRONG, "count-wrong", "a change of state is not counted now and then")                                  \
+    BUG(DOUBLE_CLAIM, "double-claim", "a repeated claim gets other tasks")                                             \
+    BUG(DOUBLE_SUBMIT, "double-submit", "a repeated submit makes its tasks again")                                     \
+    BUG(FORGETS_SUBMIT, "forget-submit", "what a submit was answered is not kept")                                     \
+    BUG(LOSES_PARKED, "lose-parked", "a claim that waits is forgotten")                                                \
+    BUG(NO_WAKE, "no-wake", "a task that comes due wakes nobody")                                                      \
+    BUG(STALE_HEAD, "stale-head", "a lane's head is not looked up again when a better task comes")                     \
+    BUG(NO_PRIORITY, "no-priority", "tasks go out by age alone")                                                       \
+    BUG(CANCELS_AT_ONCE, "cancel-at-once", "the cancel of a held task frees it before its holder has stopped")         \
+    BUG(NO_PUSH, "no-push", "a cancel does not tell the holder")                                                       \
+    BUG(LOSES_CANCEL, "lose-cancel", "a canceled task whose lease runs out is tried again")                            \
+    BUG(FREE_ATTEMPT, "free-attempt", "a start is not counted as an attempt")                                          \
+    BUG(ONE_TRY_MORE, "one-try-more", "one attempt more than allowed is made")                                         \
+    BUG(LONG_BACKOFF, "long-backoff", "the backoff grows past its bound")                                              \
+    BUG(KEEPS_RUNS, "keep-runs", "a new incarnation leaves the runs of the old one")                                   \
+    BUG(FORGETS_AGENT, "forget-agent", "a registration is not kept")                                                   \
+    BUG(WRITES_WHEN_REFUSED, "write-when-refused", "a refused command has written something")                          \
+    BUG(NOT_ATOMIC, "not-atomic", "a submit that is one is taken in part")                                             \
+    BUG(KEEPS_MEMORY, "keep-memory", "a batch that was given up stays in memory")                                      \
+    BUG(LOSES_EVENT, "event-gap", "an event is not written now and then")                                              \
+    BUG(DAMAGES_RECORD, "damage-record", "a state record is written with a flipped bit now and then")
+
+#define NUMBER(number, name, what) number,
+enum bug { BUGS(NUMBER) BUG_COUNT };
+#define ROW(number, name, what) {name, what},
+const struct planted planted_bugs[] = {BUGS(ROW){NULL, NULL}};
+
+/* The function of the core, and what its callers get instead: it is to be linked with --wrap=name. */
+#define AROUND(name)                                                                                                   \
+    __typeof__(name) __real_##name;                                                                                    \
+    __typeof__(name) __wrap_##name
+
+static bool has(enum bug bug)
+{
+    return planted_now == (int)bug;
+}
+
+/* Every so many-th time. */
+static bool now_and_then(enum bug bug, unsigned every)
+{
+    static unsigned count;
+
+    return has(bug) && ++count % every == 0;
+}
+
+/* The present fence of the task. */
+static struct run_name present_run(struct step *step, struct run_name run)
+{
+    struct task task;
+
+    if (task_load(step, run.task_id, &task) == STATUS_OK)
+        run.fence = task.fence;
+    step->error = (struct error){0};
+    return run;
+}
+
+AROUND(step_complete);
+enum status __wrap_step_complete(struct step *step, const struct command *command)
+{
+    struct command changed = *command;
+
+    if (has(SKIPS_FENCE_ON_END))
+        changed.complete.run = present_run(step, changed.complete.run);
+    enum status status = __real_step_complete(step, &changed);
+    struct task task;
+    if (has(WRITES_WHEN_REFUSED) && status == STATUS_ABORTED &&
+        task_load(step, command->complete.run.task_id, &task) == STATUS_OK) {
+        task.interruptions++;
+        task_write_quietly(step, &task);
+    }
+    return status;
+}
+
+AROUND(run_load);
+enum status __wrap_run_load(struct step *step, struct run_name run, enum run_end word, struct task *ret_task,
+                            bool *ret_is_repeat)
+{
+    if (has(SKIPS_FENCE_ON_BEAT))
+        run = present_run(step, run);
+    return __real_run_load(step, run, word, ret_task, ret_is_repeat);
+}
+
+AROUND(counters_load);
+enum status __wrap_counters_load(struct store_txn *txn, struct counters *ret_counters)
+{
+    enum status status = __real_counters_load(txn, ret_counters);
+
+    if (has(REUSES_FENCE) && ret_counters->fence > 0)
+        ret_counters->fence--;
+    if (has(REUSES_ID) && ret_counters->task_id > 0)
+        ret_counters->task_id--;
+    return status;
+}
+
+AROUND(lease_end_ms);
+uint64_t __wrap_lease_end_ms(const struct broker *broker, uint64_t begin_ms)
+{
+    uint64_t end_ms = __real_lease_end_ms(broker, begin_ms);
+
+    return has(EXPIRES_EARLY) ? begin_ms + (end_ms - begin_ms) / 2 : end_ms;
+}
+
+AROUND(broker_open);
+enum status __wrap_broker_open(struct broker *broker, struct store_txn *txn, struct effects *effects,
+                               struct error *error)
+{
+    if (has(KEEPS_MEMORY) && broker->counters.revision > 0)
+        return STATUS_OK;
+    enum status status = __real_broker_open(broker, txn, effects, error);
+    if (has(NO_GRACE))
+        broker->opened_ms = 0;
+    return status;
+}
+
+AROUND(lease_renew);
+void __wrap_lease_renew(struct step *step, struct task *task)
+{
+    if (!has(NO_RENEWAL))
+        __real_lease_renew(step, task);
+}
+
+AROUND(broker_tick);
+enum status __wrap_broker_tick(struct broker *broker, struct store_txn *txn, struct broker_time now,
+                               struct effects *effects)
+{
+    if (has(WALL_DURATIONS))
+        now.store_ms = now.wall_ms;
+    return __real_broker_tick(broker, txn, now, effects);
+}
+
+AROUND(timers_tick);
+enum status __wrap_timers_tick(struct step *step, uint32_t max)
+{
+    struct step early = *step;
+
+    if (!has(EARLY_TIMERS))
+        return __real_timers_tick(step, max);
+    early.now.store_ms += 500;
+    return __real_timers_tick(&early, max);
+}
+
+AROUND(task_end);
+void __wrap_task_end(struct step *step, struct task *task, enum task_move move, enum task_state to)
+{
+    if (has(ONE_TRY_MORE) && to == TASK_FAILED && task->now.state == TASK_RUNNING &&
+        task->attempts == task->max_attempts) {
+        task_move(task, move, TASK_SCHEDULED);
+        task->now.due_ms = step->now.store_ms + 1;
+        return;
+    }
+    __real_task_end(step, task, move, to);
+    if (has(SHORT_RETENTION))
+        task->now.due_ms -= task->retention_ms / 2;
+}
+
+AROUND(store_put);
+void __wrap_store_put(struct store_txn *txn, uint32_t table, struct bytes key, struct bytes value)
+{
+    uint8_t flipped[1024];
+
+    if (table == TABLE_HOLDER && now_and_then(FORGETS_INDEX_ROW, 20))
+        return;
+    if (table == TABLE_STATE && value.size <= sizeof flipped && now_and_then(DAMAGES_RECORD, 50)) {
+        memcpy(flipped, value.data, value.size);
+        flipped[value.size / 2] ^= 4;
+        value.data = flipped;
+    }
+    __real_store_put(txn, table, key, value);
+}
+
+AROUND(store_put_append);
+void __wrap_store_put_append(struct store_txn *txn, uint32_t table, struct bytes key, struct bytes value)
+{
+    if (table != TABLE_EVENT || !now_and_then(LOSES_EVENT, 50))
+        __real_store_put_append(txn, table, key, value);
+}
+
+AROUND(store_delete);
+void __wrap_store_delete(struct store_txn *txn, uint32_t table, struct bytes key)
+{
+    if (table != TABLE_LEASE || !now_and_then(KEEPS_INDEX_ROW, 20))
+        __real_store_delete(txn, table, key);
+}
+
+AROUND(lane_count);
+void __wrap_lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, enum task_state to)
+{
+    if (!now_and_then(COUNTS_WRONG, 20))
+        __real_lane_count(lanes, lane, from, to);
+}
+
+AROUND(step_claim);
+enum status __wrap_step_claim(struct step *step, const struct command *command)
+{
+    static uint64_t sequence = 1000000;
+    struct command changed = *command;
+
+    if (has(DOUBLE_CLAIM))
+        changed.claim.claim_seq = ++sequence;
+    return __real_step_claim(step, &changed);
+}
+
+AROUND(session_find);
+enum status __wrap_session_find(struct step *step, const struct command_submit *submit, struct session *ret_session,
+                                uint64_t **ret_ids)
+{
+    enum status status = __real_session_find(step, submit, ret_session, ret_ids);
+
+    if (has(DOUBLE_SUBMIT) && status == STATUS_OK)
+        *ret_ids = NULL;
+    return status;
+}
+
+AROUND(session_remember);
+enum status __wrap_session_remember(struct step *step, const struct command_submit *submit, struct session *session,
+                                    const uint64_t *ids, bool is_repeat)
+{
+    return has(FORGETS_SUBMIT) ? STATUS_OK : __real_session_remember(step, submit, session, ids, is_repeat);
+}
+
+AROUND(parked_add);
+enum status __wrap_parked_add(struct step *step, uint64_t token, const struct command_claim *claim)
+{
+    return has(LOSES_PARKED) ? STATUS_OK : __real_parked_add(step, token, claim);
+}
+
+AROUND(claims_wake);
+enum status __wrap_claims_wake(struct step *step)
+{
+    return has(NO_WAKE) ? STATUS_OK : __real_claims_wake(step);
+}
+
+AROUND(lane_ready_added);
+void __wrap_lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank)
+{
+    bool was_known = lane->head_is_known && lane->head.priority > 0;
+    struct rank was = lane->head;
+
+    __real_lane_ready_added(lanes, lane, rank);
+    if (has(STALE_HEAD) && was_known)
+        lane->head = was;
+}
+
+AROUND(key_ready);
+struct key __wrap_key_ready(uint32_t lane, const struct rank *rank)
+{
+    struct rank changed = *rank;
+
+    if (has(NO_PRIORITY) && changed.priority > 0)
+        changed.priority = 5;
+    return __real_key_ready(lane, &changed);
+}
+
+AROUND(step_cancel);
+enum status __wrap_step_cancel(struct step *step, const struct command *command)
+{
+    enum status status = __real_step_cancel(step, command);
+    struct task task;
+
+    if (has(CANCELS_AT_ONCE) && status == STATUS_OK && task_load(step, command->cancel.task_id, &task) == STATUS_OK &&
+        task.canceling) {
+        task_end(step, &task, MOVE_CANCEL, TASK_CANCELED);
+        task_write(step, &task);
+    }
+    return status;
+}
+
+AROUND(effects_push);
+void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason)
+{
+    if (!has(NO_PUSH))
+        __real_effects_push(effects, agent_id, run, reason);
+}
+
+AROUND(run_lost);
+enum status __wrap_run_lost(struct step *step, struct task *task)
+{
+    if (has(LOSES_CANCEL))
+        task->canceling = false;
+    return __real_run_lost(step, task);
+}
+
+AROUND(run_begin);
+void __wrap_run_begin(struct step *step, struct task *task)
+{
+    __real_run_begin(step, task);
+    if (has(FREE_ATTEMPT))
+        task->attempts--;
+}
+
+AROUND(backoff_of_attempt_ms);
+uint64_t __wrap_backoff_of_attempt_ms(uint32_t attempts, uint32_t base_ms, uint32_t max_ms)
+{
+    return has(LONG_BACKOFF) ? (uint64_t)base_ms << (2 * attempts)
+                             : __real_backoff_of_attempt_ms(attempts, base_ms, max_ms);
+}
+
+AROUND(run_released);
+enum status __wrap_run_released(struct step *step, struct task *task, const char *reason, uint32_t delay_ms)
+{
+    return has(KEEPS_RUNS) ? STATUS_OK : __real_run_released(step, task, reason, delay_ms);
+}
+
+AROUND(agents_put);
+void __wrap_agents_put(struct agents *agents, const struct command_register *registration, uint64_t now_ms)
+{
+    if (!has(FORGETS_AGENT))
+        __real_agents_put(agents, registration, now_ms);
+}
+
+AROUND(step_submit);
+enum status __wrap_step_submit(struct step *step, const struct command *command)
+{
+    struct command changed = *command;
+
+    changed.submit.atomic = changed.submit.atomic && !has(NOT_ATOMIC);
+    return __real_step_submit(step, &changed);
+}
