@@ -71,6 +71,15 @@ bool measure_lives(struct bench *bench);
 bool measure_wake(struct bench *bench);
 bool measure_context(struct bench *bench);
 
+/* A broker that lives are measured with. */
+struct life_target {
+    const char *endpoint;
+    pid_t broker;
+    double seconds;
+};
+/* One row, without the others. */
+bool measure_life(const struct life_target *target, enum life_row row, struct life_result *ret_result);
+
 /* How many connections and slots the row has, and how many tasks a slot has under way. */
 struct life_shape {
     const char *name;

@@ -46,6 +46,7 @@ struct completion {
 struct load {
     const struct life_shape *shape;
     struct connections connections;
+    uint64_t incarnation; /* a broker may be measured more than once */
     struct sample samples[LIFE_STEPS];
     uint64_t lives;
     uint32_t slots_under_way;
@@ -127,7 +128,7 @@ static void claim(struct slot *slot)
 
     request.agent_type = agent_type;
     request.agent_id = slot->agent_id;
-    request.incarnation = 1;
+    request.incarnation = slot->load->incarnation;
     request.claim_seq = ++slot->claim_seq;
     request.max = slot->load->shape->batch - slot->claimed;
     request.wait_ms = CLAIM_WAIT_MS;
@@ -209,37 +210,36 @@ static uint64_t commits_of(struct load *load)
     return commits;
 }
 
-static bool measure_row(struct bench *bench, enum life_row row)
+bool measure_life(const struct life_target *target, enum life_row row, struct life_result *ret_result)
 {
-    struct life_result *result = &bench->result->lives[row];
-    struct load load = {.shape = &life_shapes[row]};
+    struct load load = {.shape = &life_shapes[row], .incarnation = clock_wall_ms()};
     struct slot *slots = NULL;
 
-    if (!connections_open(&load.connections, bench->broker_endpoint, GANGER_BROKER, load.shape->connections))
+    if (!connections_open(&load.connections, target->endpoint, GANGER_BROKER, load.shape->connections))
         return false;
     slots = begin_slots(&load, row);
-    turn_until(&load, clock_boot_us() + (uint64_t)(bench->seconds * WARM_UP * 1e6));
+    turn_until(&load, clock_boot_us() + (uint64_t)(target->seconds * WARM_UP * 1e6));
 
     uint64_t commits = commits_of(&load);
-    double broker_us = cpu_of_process_us(bench->broker);
+    double broker_us = cpu_of_process_us(target->broker);
     double client_us = cpu_of_self_us();
     uint64_t begin_us = clock_boot_us();
     load.measuring = true;
-    turn_until(&load, begin_us + (uint64_t)(bench->seconds * 1e6));
+    turn_until(&load, begin_us + (uint64_t)(target->seconds * 1e6));
     load.measuring = false;
     double seconds = (double)(clock_boot_us() - begin_us) / 1e6;
     double lives = load.lives > 0 ? (double)load.lives : 1;
-    result->per_second = (double)load.lives / seconds;
-    result->broker_us = (cpu_of_process_us(bench->broker) - broker_us) / lives;
-    result->client_us = (cpu_of_self_us() - client_us) / lives;
-    result->commits_per_second = (double)(commits_of(&load) - commits) / seconds;
+    ret_result->per_second = (double)load.lives / seconds;
+    ret_result->broker_us = (cpu_of_process_us(target->broker) - broker_us) / lives;
+    ret_result->client_us = (cpu_of_self_us() - client_us) / lives;
+    ret_result->commits_per_second = (double)(commits_of(&load) - commits) / seconds;
 
     load.ending = true;
     uint64_t limit_us = clock_boot_us() + (uint64_t)CALL_TIMEOUT_MS * 1000;
     while (load.slots_under_way > 0 && !load.failed && clock_boot_us() < limit_us)
         connections_turn(&load.connections);
     for (size_t i = 0; i < LIFE_STEPS; i++) {
-        result->latency[i] = sample_latencies(&load.samples[i]);
+        ret_result->latency[i] = sample_latencies(&load.samples[i]);
         sample_done(&load.samples[i]);
     }
     connections_close(&load.connections);
@@ -249,9 +249,11 @@ static bool measure_row(struct bench *bench, enum life_row row)
 
 bool measure_lives(struct bench *bench)
 {
+    struct life_target target = {
+        .endpoint = bench->broker_endpoint, .broker = bench->broker, .seconds = bench->seconds};
     bool measured = true;
 
     for (int row = 0; row < LIFE_ROWS && measured; row++)
-        measured = measure_row(bench, (enum life_row)row);
+        measured = measure_life(&target, (enum life_row)row, &bench->result->lives[row]);
     return measured;
 }

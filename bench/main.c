@@ -1,6 +1,8 @@
 /* ganger-bench: how fast the daemons are on this machine, beside what the machine allows. Each round starts fresh
  * daemons and measures every row once, in a process of its own; shown are medians over the rounds. */
+#include "bench/backlog.h"
 #include "bench/bench.h"
+#include "bench/daemon.h"
 #include "common/base/check.h"
 #include "tests/support/process.h"
 
@@ -17,6 +19,7 @@
 
 #define STOP_TIMEOUT_MS 10000
 #define DEFAULT_DIRECTORY "build/bench"
+#define TASKS_MAX 100000000
 
 struct options {
     char programs[4096]; /* the folder of this program and the daemons */
@@ -25,6 +28,8 @@ struct options {
     double seconds;
     enum report_format format;
     unsigned parts; /* bits of enum part */
+    bool backlog;
+    uint64_t tasks;
 };
 
 enum part { PART_LIMITS = 1, PART_LIVES = 2, PART_WAKE = 4, PART_CONTEXT = 8, PARTS_ALL = 15 };
@@ -34,7 +39,7 @@ static const struct {
     enum part part;
 } part_names[] = {{"limits", PART_LIMITS}, {"lives", PART_LIVES}, {"wake", PART_WAKE}, {"context", PART_CONTEXT}};
 
-enum option_key { KEY_JSON = 256, KEY_DIRECTORY, KEY_PROGRAMS, KEY_ONLY };
+enum option_key { KEY_JSON = 256, KEY_DIRECTORY, KEY_PROGRAMS, KEY_ONLY, KEY_TASKS };
 
 static const struct argp_option argp_options[] = {
     {"rounds", 'r', "NUMBER", 0, "how often everything is measured (5, at most 25)", 0},
@@ -43,6 +48,7 @@ static const struct argp_option argp_options[] = {
     {"programs", KEY_PROGRAMS, "PATH", 0, "where the daemons are (beside this program)", 0},
     {"only", KEY_ONLY, "PART", 0, "limits, lives, wake or context; may be given more than once", 0},
     {"json", KEY_JSON, NULL, 0, "for programs", 0},
+    {"tasks", KEY_TASKS, "NUMBER", 0, "backlog: how many tasks wait (10,000,000)", 0},
     {0},
 };
 
@@ -85,9 +91,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_JSON:
         options->format = REPORT_JSON;
         return 0;
+    case KEY_TASKS:
+        options->tasks = strtoull(argument, &end, 10);
+        if (*end != '\0' || options->tasks < 1 || options->tasks > TASKS_MAX)
+            argp_error(state, "1 to %d tasks", TASKS_MAX);
+        return 0;
     case ARGP_KEY_ARG:
-        argp_usage(state);
-        return EINVAL;
+        if (strcmp(argument, "backlog") != 0)
+            argp_error(state, "there is no measurement \"%s\"", argument);
+        options->backlog = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -96,26 +109,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
     .options = argp_options,
     .parser = parse_option,
+    .args_doc = "[backlog]",
     .doc = "Measures the lives of tasks per second and the latency of each step, and the context store, beside the "
-           "machine's sync time and ZeroMQ's echo rate.",
+           "machine's sync time and ZeroMQ's echo rate. With \"backlog\": the lives while millions of tasks wait, "
+           "beside those of an empty broker; the start, the memory, the status.",
 };
-
-static pid_t start_daemon(const struct options *options, const char *directory, const char *name, const char *section,
-                          const char *endpoint)
-{
-    char program[5000];
-    char configuration[600];
-    char log[600];
-    const char *const arguments[] = {program, "--config", configuration, NULL};
-
-    (void)snprintf(program, sizeof(program), "%s/%s", options->programs, name);
-    (void)snprintf(configuration, sizeof(configuration), "%s/%s.conf", directory, section);
-    (void)snprintf(log, sizeof(log), "%s/%s.log", directory, section);
-    if (!configuration_write(configuration, "[%s]\nlisten = %s\nstore = %s/%s\n", section, endpoint, directory,
-                             section))
-        return -1;
-    return access(program, X_OK) == 0 ? process_start(arguments, log) : 0;
-}
 
 /* In a process of its own: this one never has a ZeroMQ context, so that it may fork the daemons. */
 static bool measure(struct bench *bench, unsigned parts)
@@ -142,8 +140,8 @@ static bool run_round(const struct options *options, struct round_result *result
     }
     (void)snprintf(bench.broker_endpoint, sizeof(bench.broker_endpoint), "ipc://%s/broker.sock", directory);
     (void)snprintf(bench.context_endpoint, sizeof(bench.context_endpoint), "ipc://%s/context.sock", directory);
-    bench.broker = start_daemon(options, directory, "ganger-broker", "broker", bench.broker_endpoint);
-    bench.contextd = start_daemon(options, directory, "ganger-contextd", "context", bench.context_endpoint);
+    bench.broker = daemon_start(options->programs, directory, "ganger-broker", "broker", bench.broker_endpoint);
+    bench.contextd = daemon_start(options->programs, directory, "ganger-contextd", "context", bench.context_endpoint);
     if (bench.broker <= 0 && (options->parts & (PART_LIVES | PART_WAKE)) != 0) {
         (void)fprintf(stderr, "ganger-bench: there is no %s/ganger-broker: build it first\n", options->programs);
         return false;
@@ -164,14 +162,39 @@ static bool run_round(const struct options *options, struct round_result *result
     return status == 0;
 }
 
-int main(int argc, char **argv)
+static bool run_rounds(const struct options *options)
 {
-    struct options options = {.directory = DEFAULT_DIRECTORY, .rounds = 5, .seconds = 0.7};
     size_t size = ROUNDS_MAX * sizeof(struct round_result);
     struct round_result *rounds = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    char self[4096] = {0};
 
     CHECK(rounds != MAP_FAILED);
+    for (size_t i = 0; i < options->rounds; i++) {
+        if (isatty(STDERR_FILENO))
+            (void)fprintf(stderr, "\rround %zu of %zu ", i + 1, options->rounds);
+        if (!run_round(options, &rounds[i]))
+            return false;
+    }
+    if (isatty(STDERR_FILENO))
+        (void)fputs("\r\033[K", stderr);
+    report(rounds, options->rounds, options->seconds, options->format);
+    return true;
+}
+
+static bool run_backlog(const struct options *options)
+{
+    return backlog(&(struct backlog_options){.programs = options->programs,
+                                             .directory = options->directory,
+                                             .tasks = options->tasks,
+                                             .rounds = options->rounds,
+                                             .seconds = options->seconds,
+                                             .format = options->format});
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.directory = DEFAULT_DIRECTORY, .rounds = 5, .seconds = 0.7, .tasks = 10000000};
+    char self[4096] = {0};
+
     CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     (void)snprintf(options.programs, sizeof(options.programs), "%s", dirname(self));
     (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
@@ -179,14 +202,5 @@ int main(int argc, char **argv)
     if (strcmp(options.directory, DEFAULT_DIRECTORY) == 0)
         (void)mkdir("build", 0777);
     (void)mkdir(options.directory, 0777);
-    for (size_t i = 0; i < options.rounds; i++) {
-        if (isatty(STDERR_FILENO))
-            (void)fprintf(stderr, "\rround %zu of %zu ", i + 1, options.rounds);
-        if (!run_round(&options, &rounds[i]))
-            return 1;
-    }
-    if (isatty(STDERR_FILENO))
-        (void)fputs("\r\033[K", stderr);
-    report(rounds, options.rounds, options.seconds, options.format);
-    return 0;
+    return (options.backlog ? run_backlog(&options) : run_rounds(&options)) ? 0 : 1;
 }

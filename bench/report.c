@@ -36,8 +36,7 @@ static double median(const struct round_result *rounds, size_t count, size_t off
 
     for (size_t i = 0; i < count; i++)
         memcpy(&values[i], (const char *)&rounds[i] + offset, sizeof(values[i]));
-    qsort(values, count, sizeof(values[0]), compare_doubles);
-    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    return median_of(values, count);
 }
 
 #define MEDIAN(field) median(rounds, count, offsetof(struct round_result, field))

@@ -25,12 +25,18 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-int compare_doubles(const void *left, const void *right)
+static int compare_doubles(const void *left, const void *right)
 {
     double a = *(const double *)left;
     double b = *(const double *)right;
 
     return (a > b) - (a < b);
+}
+
+double median_of(double *values, size_t count)
+{
+    qsort(values, count, sizeof(values[0]), compare_doubles);
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 struct latencies sample_latencies(struct sample *sample)

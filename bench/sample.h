@@ -18,4 +18,5 @@ void sample_done(struct sample *sample);
 double cpu_of_process_us(pid_t pid);
 double cpu_of_self_us(void);
 
-int compare_doubles(const void *left, const void *right);
+/* Sorts them. */
+double median_of(double *values, size_t count);

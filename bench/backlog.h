@@ -1,0 +1,60 @@
+/* ganger-bench backlog: what a broker with millions of READY tasks is slower by than one with none.
+ *
+ * Both brokers run beside each other on one disk, and are measured in turns: what else the machine does hits both. */
+#pragma once
+
+#include "bench/bench.h"
+
+enum side { SIDE_EMPTY, SIDE_LOADED, SIDES };
+
+/* Of the rows of lives, those that are measured here. */
+enum backlog_row { BACKLOG_512, BACKLOG_BATCHED, BACKLOG_ROWS };
+
+enum backlog_call { CALL_STATUS, CALL_QUEUES, BACKLOG_CALLS };
+
+enum start { START_WARM, START_COLD, STARTS };
+
+/* What its status says. */
+struct backlog_look {
+    uint64_t ready;
+    uint64_t store_bytes;
+};
+
+struct backlog_round {
+    struct life_result lives[BACKLOG_ROWS][SIDES];
+    struct latencies calls[BACKLOG_CALLS][SIDES];
+    uint64_t heap_bytes[SIDES];
+    double start_us[STARTS]; /* of the loaded one: from the start of the process to its first reply */
+    struct backlog_look started[STARTS];
+};
+
+struct backlog_result {
+    uint64_t tasks;
+    double fill_seconds;
+    struct backlog_look filled;
+    size_t round_count;
+    struct backlog_round rounds[ROUNDS_MAX];
+};
+
+struct backlog_options {
+    const char *programs;  /* the folder of the daemons */
+    const char *directory; /* where the stores are */
+    uint64_t tasks;
+    size_t rounds;
+    double seconds; /* that each row is measured */
+    enum report_format format;
+};
+
+/* Fills, measures and reports. False, having said why on stderr, when it could not. */
+bool backlog(const struct backlog_options *options);
+
+/* The parts, each for a process of its own. */
+
+/* Submits so many tasks. */
+bool backlog_fill(const char *endpoint, uint64_t tasks, struct backlog_result *ret_result);
+/* Asks for the status and the queues, one call at a time. */
+bool backlog_ask(const char *endpoint, double seconds, struct latencies ret_calls[static BACKLOG_CALLS]);
+/* Waits for the first reply of a broker that was started at began_us. */
+bool backlog_await(const char *endpoint, uint64_t began_us, double *ret_start_us, struct backlog_look *ret_look);
+
+void backlog_report(const struct backlog_result *result, enum report_format format);
