@@ -52,6 +52,12 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .backoff_ms = message->backoff_ms,
             .backoff_max_ms = message->backoff_max_ms,
             .retention_ms = message->retention_ms,
+            .depends_on = message->depends_on,
+            .depends_on_count = message->n_depends_on,
+            .depends_on_index = message->depends_on_index,
+            .depends_on_index_count = message->n_depends_on_index,
+            .on_dependency_failure = (enum dependency_policy)message->on_dependency_failure,
+            .parent_id = message->parent_id,
             .idempotency_key = "",
             .fairness_key = "",
         };
@@ -127,6 +133,15 @@ static Ganger__V1__Label **messages_of_labels(struct arena *arena, const struct 
     return pointers;
 }
 
+static uint64_t *ids_of_spec(struct arena *arena, const struct task_spec *spec)
+{
+    uint64_t *ids = arena_zero(arena, spec->depends_on_count, sizeof *ids);
+
+    for (size_t i = 0; i < spec->depends_on_count; i++)
+        ids[i] = spec->depends_on[i];
+    return ids;
+}
+
 static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct task_spec *spec)
 {
     Ganger__V1__TaskSpec *message = arena_zero(arena, 1, sizeof *message);
@@ -148,6 +163,10 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     message->backoff_ms = spec->backoff_ms;
     message->backoff_max_ms = spec->backoff_max_ms;
     message->retention_ms = spec->retention_ms;
+    message->depends_on = ids_of_spec(arena, spec);
+    message->n_depends_on = spec->depends_on_count;
+    message->on_dependency_failure = (Ganger__V1__DependencyPolicy)spec->on_dependency_failure;
+    message->parent_id = spec->parent_id;
     return message;
 }
 
@@ -178,6 +197,7 @@ Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *v
     message->crashes = view->crashes;
     message->interruptions = view->interruptions;
     message->deliveries = view->deliveries;
+    message->open_dependencies = view->open_dependencies;
     message->fence = view->fence;
     message->agent_id = borrowed_text(view->agent_id);
     message->submitted_ms = view->submitted_ms;

@@ -4,6 +4,7 @@
 #include "broker/core/core.h"
 #include "broker/core/gate.h"
 #include "broker/core/lease.h"
+#include "broker/core/release.h"
 #include "broker/core/timer.h"
 #include "common/base/check.h"
 
@@ -109,6 +110,8 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     enum status status = counters_load(txn, &broker->counters);
     if (status == STATUS_OK)
         status = lanes_load(&broker->lanes, txn);
+    if (status == STATUS_OK)
+        status = releases_load(broker, txn);
     if (status == STATUS_DATA_LOSS)
         return error_set(error, status, "DAMAGED_STORE",
                          "the store's counters, lanes or limits are damaged; restore it from a backup");
@@ -145,6 +148,7 @@ enum status broker_step(struct broker *broker, struct store_txn *txn, struct bro
         return status;
     if (status != STATUS_OK)
         effects_refuse(effects, command->token, command->kind, &step.error);
+    TRY(releases_go_on(&step, &broker->releases_left));
     return claims_wake(&step);
 }
 
@@ -152,9 +156,11 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
 {
     struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects, .who = ""};
 
+    broker->releases_left = RELEASED_MAX;
     agents_expire(&broker->agents, now.store_ms);
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
+    TRY(releases_go_on(&step, &broker->releases_left));
     TRY(events_trim(&step));
     gates_tick(&step);
     return claims_wake(&step);
@@ -190,6 +196,8 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
     least_ms = events_ms < least_ms ? events_ms : least_ms;
     uint64_t gates_ms = gates_next_ms(broker, &now);
     least_ms = gates_ms < least_ms ? gates_ms : least_ms;
+    if (broker->has_releases)
+        least_ms = 0;
     uint64_t unsaved_ms = unsaved_for_ms(broker, now);
     uint64_t save_ms = save_interval_ms(broker) > unsaved_ms ? save_interval_ms(broker) - unsaved_ms : 0;
     /* While something runs by it, the store's time is saved even when nothing happens. */

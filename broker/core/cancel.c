@@ -1,6 +1,7 @@
 /* What submitters and operators do to a task that somebody else works on: cancel it, or give it a new life. */
 #include "broker/core/core.h"
 #include "broker/core/limits.h"
+#include "broker/core/release.h"
 #include "common/base/id.h"
 
 #include <string.h>
@@ -63,6 +64,7 @@ enum status step_retry(struct step *step, const struct command *command)
     if (task.now.state == TASK_COMPLETED && !retry->force)
         return error_set(&step->error, STATUS_FAILED_PRECONDITION, "TASK_COMPLETED",
                          "task %s is COMPLETED; to do it once more all the same, use force", id_format(task.id, text));
+    TRY(releases_check(step, &task));
     TRY(task_view(step, &task, false, &view));
     task_move(&task, MOVE_RETRY, TASK_READY);
     task.attempts = 0;

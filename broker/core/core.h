@@ -22,6 +22,8 @@ struct broker {
     uint64_t jitter;        /* the state of the generator */
     uint64_t trim_due_ms;   /* store time: the oldest event is not too old before */
     uint64_t trim_revision; /* that the last trimming found */
+    bool has_releases;      /* tasks have ended for which others wait that have not heard of it */
+    uint32_t releases_left; /* tasks that this batch may release at once */
     struct broker_totals totals;
     struct lanes lanes;
     struct agents agents;

@@ -19,6 +19,7 @@ struct task_view {
     uint32_t crashes;
     uint32_t interruptions;
     uint32_t deliveries;
+    uint32_t open_dependencies;
     uint64_t fence;
     const char *agent_id;
     uint64_t submitted_ms;

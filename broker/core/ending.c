@@ -39,7 +39,7 @@ static bool is_plain(const struct outcome *outcome)
            outcome->exit_status == -1 && outcome->signal == 0;
 }
 
-static void save_outcome(struct step *step, struct task *task, const struct outcome *outcome)
+void outcome_save(struct step *step, struct task *task, const struct outcome *outcome)
 {
     struct key key = key_of_id(task->id);
     struct outcome kept = *outcome;
@@ -72,7 +72,7 @@ static void close_run(struct step *step, struct task *task, enum run_end end, co
     task->suspending = false;
     task->reaping = false;
     task->why = task->now.state == TASK_CANCELED ? task->cancel_reason : outcome->message;
-    save_outcome(step, task, outcome);
+    outcome_save(step, task, outcome);
     task_write(step, task);
     runs_forget(&step->broker->runs, task->id);
 }

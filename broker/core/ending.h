@@ -9,6 +9,9 @@
 enum status run_load(struct step *step, struct run_name run, enum run_end word, struct task *ret_task,
                      bool *ret_is_repeat) NODISCARD;
 
+/* Keeps the outcome of the task's present run. One that says nothing takes no row. */
+void outcome_save(struct step *step, struct task *task, const struct outcome *outcome);
+
 /* A finishing task is over: its output is all there, or was waited for long enough. */
 void run_finished(struct step *step, struct task *task, bool output_incomplete);
 /* The lease of a held task has run out. */

@@ -8,7 +8,8 @@ static const char *const table_names[BROKER_TABLES] = {
     [TABLE_META] = "meta",       [TABLE_TASK] = "task",     [TABLE_STATE] = "state",   [TABLE_READY] = "ready",
     [TABLE_TIMER] = "timer",     [TABLE_LEASE] = "lease",   [TABLE_HOLDER] = "holder", [TABLE_RESULT] = "result",
     [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
-    [TABLE_PARENT] = "parent",   [TABLE_EVENT] = "event",   [TABLE_LIMIT] = "limit",
+    [TABLE_PARENT] = "parent",   [TABLE_EVENT] = "event",   [TABLE_LIMIT] = "limit",   [TABLE_WAITS] = "waits",
+    [TABLE_JOB] = "job",         [TABLE_WALK] = "walk",
 };
 
 const struct store_schema broker_schema = {.names = table_names, .count = BROKER_TABLES, .version = 2};
@@ -63,14 +64,19 @@ struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_
     return key_timer(time_base, due_ms, kind, key_bytes(&tail));
 }
 
-struct key key_lease(uint64_t due_ms, uint64_t id)
+static struct key key_of_pair(uint64_t first, uint64_t id)
 {
     struct key key;
 
-    store_u64(key.data, due_ms);
+    store_u64(key.data, first);
     store_u64(key.data + 8, id);
     key.size = 16;
     return key;
+}
+
+struct key key_lease(uint64_t due_ms, uint64_t id)
+{
+    return key_of_pair(due_ms, id);
 }
 
 struct key key_holder(const char *agent_id, uint64_t id)
@@ -87,12 +93,17 @@ struct key key_holder(const char *agent_id, uint64_t id)
 
 struct key key_parent(uint64_t parent_id, uint64_t id)
 {
-    struct key key;
+    return key_of_pair(parent_id, id);
+}
 
-    store_u64(key.data, parent_id);
-    store_u64(key.data + 8, id);
-    key.size = 16;
-    return key;
+struct key key_waits(uint64_t dependency_id, uint64_t id)
+{
+    return key_of_pair(dependency_id, id);
+}
+
+struct key key_walk(uint64_t job, uint64_t id)
+{
+    return key_of_pair(job, id);
 }
 
 struct key key_submit(struct bytes session, uint64_t sequence)
@@ -131,6 +142,12 @@ uint64_t key_read_id(struct bytes key)
     return load_u64(key.data + key.size - 8);
 }
 
+uint64_t key_read_owner(struct bytes key)
+{
+    CHECK(key.size >= 8);
+    return load_u64(key.data);
+}
+
 struct rank key_read_rank(struct bytes key)
 {
     CHECK(key.size == READY_SIZE);
@@ -150,4 +167,16 @@ struct timer key_read_timer(struct bytes key)
         .kind = (enum timer_kind)key.data[9],
         .tail = bytes_slice(key, TIMER_HEAD_SIZE, key.size),
     };
+}
+
+enum status pair_first(struct store_txn *txn, enum broker_table table, struct key from, uint64_t *ret_id)
+{
+    struct bytes key;
+    struct bytes value;
+
+    TRY(store_seek(txn, table, key_bytes(&from), &key, &value));
+    if (key_read_owner(key) != key_read_owner(key_bytes(&from)))
+        return STATUS_NOT_FOUND;
+    *ret_id = key_read_id(key);
+    return STATUS_OK;
 }

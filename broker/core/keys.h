@@ -17,7 +17,11 @@
  *   lane     lane                               -> namespace, queue, agent type, limits, counts of tasks by state
  *   parent   parent, id                         -> empty
  *   event    revision                           -> what happened; appended, the oldest are trimmed
- *   limit    name                               -> what is set about it, its rate's level, its pause */
+ *   limit    name                               -> what is set about it, its rate's level, its pause
+ *   waits    dependency, id                     -> empty; only while the task is BLOCKED
+ *   job      job                                -> a command that affects many tasks, and how far it is
+ *   walk     job, id                            -> empty; a task whose neighbours the job has not visited all. Job 0 is
+ *                                                  the release of those that wait for an ended task */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -39,6 +43,9 @@ enum broker_table {
     TABLE_PARENT,
     TABLE_EVENT,
     TABLE_LIMIT,
+    TABLE_WAITS,
+    TABLE_JOB,
+    TABLE_WALK,
     BROKER_TABLES,
 };
 
@@ -88,17 +95,23 @@ struct rank {
 };
 
 struct key key_meta(void);
-struct key key_of_id(uint64_t id); /* task, state, result, event */
+struct key key_of_id(uint64_t id); /* task, state, result, event, job */
 struct key key_ready(uint32_t lane, const struct rank *rank);
 struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, struct bytes tail);
 struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id);
 struct key key_lease(uint64_t due_ms, uint64_t id);
 struct key key_holder(const char *agent_id, uint64_t id);
 struct key key_parent(uint64_t parent_id, uint64_t id);
+struct key key_waits(uint64_t dependency_id, uint64_t id);
+struct key key_walk(uint64_t job, uint64_t id);
 struct key key_submit(struct bytes session, uint64_t sequence);
 struct key key_claim(const char *agent_id);
 struct key key_lane(uint32_t lane);
 
-uint64_t key_read_id(struct bytes key); /* the last eight bytes */
+uint64_t key_read_id(struct bytes key);    /* the last eight bytes */
+uint64_t key_read_owner(struct bytes key); /* the first eight bytes: of parent, waits, walk */
 struct timer key_read_timer(struct bytes key);
 struct rank key_read_rank(struct bytes key); /* of the ready table */
+
+/* The first row of a table of pairs at or after that key, if it has the same owner; else NOT_FOUND. */
+enum status pair_first(struct store_txn *txn, enum broker_table table, struct key from, uint64_t *ret_id) NODISCARD;

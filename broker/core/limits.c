@@ -109,6 +109,11 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
     return STATUS_OK;
 }
 
+enum status limits_check_dependencies(const struct task_spec *spec, struct error *error)
+{
+    return check_count("depends_on", spec->depends_on_count + spec->depends_on_index_count, DEPENDENCIES_MAX, error);
+}
+
 enum status limits_check_submit(const struct command_submit *submit, struct error *error)
 {
     if (submit->spec_count == 0)

@@ -34,8 +34,10 @@
 #define RATE_INTERVAL_MAX_MS DAY_MS
 #define PAUSE_MAX_MS (366 * DAY_MS)
 #define HOLDER_PAUSE_MAX_MS (7 * DAY_MS) /* that a holder may ask for */
+#define DEPENDENCIES_MAX 64              /* of one task, by id and by index together */
 
 enum status limits_check_spec(const struct task_spec *spec, struct error *error) NODISCARD;
+enum status limits_check_dependencies(const struct task_spec *spec, struct error *error) NODISCARD;
 /* The request as a whole, without its tasks. */
 enum status limits_check_submit(const struct command_submit *submit, struct error *error) NODISCARD;
 enum status limits_check_list(const struct command_list *list, struct error *error) NODISCARD;

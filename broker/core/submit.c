@@ -1,6 +1,8 @@
 #include "broker/core/core.h"
+#include "broker/core/dependency.h"
 #include "broker/core/limits.h"
 #include "broker/core/record.h"
+#include "broker/core/release.h"
 #include "broker/core/session.h"
 
 #define DEFAULT_NAME "default"
@@ -16,10 +18,13 @@ static const char *text_or(const char *text, const char *fallback)
 }
 
 /* Whether this task is taken, and into which lane. */
-static enum status decide(struct step *step, const struct command_submit *submit, const struct task_spec *spec,
-                          struct lane **ret_lane, struct error *error)
+static enum status decide(struct step *step, const struct command_submit *submit, size_t i, struct lane **ret_lane,
+                          struct error *error)
 {
+    const struct task_spec *spec = &submit->specs[i];
+
     TRY(limits_check_spec(spec, error));
+    TRY(dependencies_decide(step, submit, i, error));
     if (submit->store_is_nearly_full)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL",
                          "the store is nearly full: what is left is kept for running tasks; remove something or make "
@@ -34,7 +39,8 @@ static enum status decide(struct step *step, const struct command_submit *submit
     return lanes_obtain(step->broker, &name, ret_lane, error);
 }
 
-static void place_new(const struct step *step, const struct task_spec *spec, struct task *task)
+/* Its time, which counts from now on also for a task that is BLOCKED meanwhile. */
+static void set_time(const struct step *step, const struct task_spec *spec, struct task *task)
 {
     if (spec->not_before_ms > step->now.wall_ms) {
         task->now.time_base = WALL_TIME;
@@ -43,31 +49,58 @@ static void place_new(const struct step *step, const struct task_spec *spec, str
         task->now.time_base = STORE_TIME;
         task->now.due_ms = step->now.store_ms + spec->delay_ms;
     }
-    task_move(task, MOVE_SUBMIT, task->now.due_ms > 0 ? TASK_SCHEDULED : TASK_READY);
 }
 
-static uint64_t add_task(struct step *step, const struct task_spec *spec, const struct lane *lane)
+static void place_new(struct task *task, const struct attachment *attachment)
 {
-    struct broker *broker = step->broker;
-    struct task task = {
-        .id = counters_next(&broker->counters, &broker->counters.task_id),
+    if (attachment->open > 0 || attachment->failed_id > 0)
+        task_move(task, MOVE_SUBMIT, TASK_BLOCKED);
+    else
+        task_move(task, MOVE_SUBMIT, task->now.due_ms > 0 ? TASK_SCHEDULED : TASK_READY);
+    task->open_dependencies = attachment->open;
+}
+
+static struct task task_of_spec(const struct step *step, uint64_t id, const struct task_spec *spec,
+                                const struct lane *lane)
+{
+    return (struct task){
+        .id = id,
         .now.priority = (uint8_t)(spec->priority > 0 ? spec->priority : DEFAULT_PRIORITY),
         .now.lane = lane->number,
+        .now.parent_id = spec->parent_id,
         .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
         .max_crashes = CRASHES_DEFAULT,
         .max_deliveries = DELIVERIES_DEFAULT,
+        .dependency_policy = spec->on_dependency_failure > 0 ? spec->on_dependency_failure : DEPENDENCY_FAIL,
         .submitted_ms = step->now.wall_ms,
-        .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : broker->settings.retention_ms,
+        .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : step->broker->settings.retention_ms,
         .run_timeout_ms = spec->run_timeout_ms > 0 ? (uint32_t)spec->run_timeout_ms : DEFAULT_RUN_TIMEOUT_MS,
         .backoff_ms = spec->backoff_ms > 0 ? spec->backoff_ms : DEFAULT_BACKOFF_MS,
         .backoff_max_ms = spec->backoff_max_ms > 0 ? spec->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS,
     };
-    struct key key = key_of_id(task.id);
+}
 
-    place_new(step, spec, &task);
-    store_put_append(step->txn, TABLE_TASK, key_bytes(&key), record_of_body(&broker->scratch, task.id, spec));
+/* ids: of all tasks of the submit. */
+static enum status add_task(struct step *step, const struct command_submit *submit, size_t i, const struct lane *lane,
+                            const uint64_t *ids)
+{
+    struct task_spec spec = submit->specs[i];
+    struct task task = task_of_spec(step, ids[i], &spec, lane);
+    struct key key = key_of_id(task.id);
+    struct attachment attachment = {0};
+
+    set_time(step, &spec, &task);
+    spec.depends_on = dependencies_resolve(step, &spec, ids, &spec.depends_on_count);
+    if (spec.depends_on_count > 0)
+        TRY(dependencies_attach(step, &task, &spec, &attachment));
+    if (submit->atomic)
+        TRY(dependencies_wait_for(step, task.id, &task.has_waits));
+    place_new(&task, &attachment);
+    store_put_append(step->txn, TABLE_TASK, key_bytes(&key), record_of_body(&step->broker->scratch, task.id, &spec));
     task_write(step, &task);
-    return task.id;
+    if (attachment.failed_id > 0)
+        dependency_failed(step, &task, attachment.failed_id, attachment.state);
+    return STATUS_OK;
 }
 
 /* Each task on its own, or, when they are submitted as one, the first refusal refuses all. */
@@ -80,10 +113,12 @@ static enum status decide_all(struct step *step, const struct command_submit *su
         outcomes[i].task_id = known_ids != NULL ? known_ids[i] : 0;
         if (outcomes[i].task_id != 0)
             continue;
-        enum status status = decide(step, submit, &submit->specs[i], &lanes[i], &error);
+        enum status status = decide(step, submit, i, &lanes[i], &error);
         if (status == STATUS_OK)
             continue;
-        if (submit->atomic && status == STATUS_INVALID_ARGUMENT)
+        if (error.status != status)
+            return status;
+        if (submit->atomic && status != STATUS_RESOURCE_EXHAUSTED)
             return error_set(&step->error, status, error.reason, "tasks[%zu].%s", i, error.message);
         if (submit->atomic)
             return error_set(&step->error, status, error.reason, "%s", error.message);
@@ -91,23 +126,28 @@ static enum status decide_all(struct step *step, const struct command_submit *su
         *refusal = error;
         outcomes[i].refusal = refusal;
     }
-    return STATUS_OK;
+    return submit->atomic ? dependencies_check_cycles(step, submit) : STATUS_OK;
 }
 
-/* Returns how many tasks it added. */
-static size_t add_all(struct step *step, const struct command_submit *submit, struct lane *const *lanes,
-                      struct submit_outcome *outcomes, uint64_t *ids)
+/* The ids come first: a task may wait for one behind it. */
+static enum status add_all(struct step *step, const struct command_submit *submit, struct lane *const *lanes,
+                           struct submit_outcome *outcomes, uint64_t *ids, size_t *ret_added)
 {
-    size_t added = 0;
+    struct counters *counters = &step->broker->counters;
 
+    *ret_added = 0;
     for (size_t i = 0; i < submit->spec_count; i++) {
-        if (outcomes[i].task_id == 0 && outcomes[i].refusal == NULL) {
-            outcomes[i].task_id = add_task(step, &submit->specs[i], lanes[i]);
-            added++;
-        }
-        ids[i] = outcomes[i].task_id;
+        bool is_new = outcomes[i].task_id == 0 && outcomes[i].refusal == NULL;
+        ids[i] = is_new ? counters_next(counters, &counters->task_id) : outcomes[i].task_id;
     }
-    return added;
+    for (size_t i = 0; i < submit->spec_count; i++) {
+        if (outcomes[i].task_id != 0 || outcomes[i].refusal != NULL)
+            continue;
+        TRY(add_task(step, submit, i, lanes[i], ids));
+        outcomes[i].task_id = ids[i];
+        ++*ret_added;
+    }
+    return STATUS_OK;
 }
 
 enum status step_submit(struct step *step, const struct command *command)
@@ -116,6 +156,7 @@ enum status step_submit(struct step *step, const struct command *command)
     struct arena *arena = &step->effects->arena;
     struct session session = {0};
     uint64_t *known_ids = NULL;
+    size_t added = 0;
 
     TRY(limits_check_submit(submit, &step->error));
     if (submit->session.size > 0)
@@ -125,7 +166,8 @@ enum status step_submit(struct step *step, const struct command *command)
     uint64_t *ids = arena_zero(arena, submit->spec_count, sizeof *ids);
     TRY(decide_all(step, submit, known_ids, lanes, outcomes));
 
-    if (add_all(step, submit, lanes, outcomes, ids) > 0 && submit->session.size > 0)
+    TRY(add_all(step, submit, lanes, outcomes, ids, &added));
+    if (added > 0 && submit->session.size > 0)
         TRY(session_remember(step, submit, &session, ids, known_ids != NULL));
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->submit.outcomes = outcomes;

@@ -2,6 +2,7 @@
 
 #include "broker/core/core.h"
 #include "broker/core/record.h"
+#include "broker/core/release.h"
 #include "common/base/check.h"
 #include "common/base/id.h"
 
@@ -175,13 +176,17 @@ void task_note(struct task *task, enum event_kind kind, const char *why)
 static void write_record(struct step *step, struct task *task)
 {
     struct key key = key_of_id(task->id);
-    struct bytes value = record_of_task(&step->broker->scratch, task);
 
+    if (task->now.state != TASK_BLOCKED && task->open_dependencies > 0)
+        dependencies_detach(step, task);
+    struct bytes value = record_of_task(&step->broker->scratch, task);
     if (task->was.state == TASK_NONE)
         store_put_append(step->txn, TABLE_STATE, key_bytes(&key), value);
     else
         store_put(step->txn, TABLE_STATE, key_bytes(&key), value);
     update_indexes(step, task);
+    if (task->has_waits && task_has_ended(task->now.state) && !task_has_ended(task->was.state))
+        releases_note(step, task->id);
     task->was = task->now;
     step->broker->is_dirty = true;
 }
@@ -311,6 +316,9 @@ static void view_state(struct step *step, const struct task *task, struct task_v
         .spec.backoff_ms = task->backoff_ms,
         .spec.backoff_max_ms = task->backoff_max_ms,
         .spec.retention_ms = task->retention_ms,
+        .spec.parent_id = task->now.parent_id,
+        .spec.on_dependency_failure = task->dependency_policy,
+        .open_dependencies = task->open_dependencies,
         .attempts = task->attempts,
         .crashes = task->crashes,
         .interruptions = task->interruptions,

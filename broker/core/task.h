@@ -35,7 +35,8 @@ struct task_place {
     uint64_t parent_id;       /* 0 = none */
     uint64_t expires_ms;      /* Unix time: EXPIRED then if it still waits; 0 = never */
     enum time_base time_base; /* of due_ms */
-    uint64_t due_ms; /* SCHEDULED: READY then; held: its lease row; finishing: ended then; ended: removed then */
+    uint64_t due_ms; /* BLOCKED: not READY before; SCHEDULED: READY then; held: its lease row; finishing: ended then;
+                        ended: removed then */
     char agent_id[AGENT_ID_MAX + 1]; /* who holds it, or held it last */
 };
 
@@ -50,14 +51,14 @@ struct task {
     bool output_incomplete; /* it ended before all of its output was there */
     bool has_checkpoint;
     bool has_key;     /* an idempotency key */
-    bool has_waits;   /* rows of dependencies */
+    bool has_waits;   /* somebody has waited for its end */
     bool has_outcome; /* the last run that ended said more than that; else what it said is made up when it is shown */
     uint8_t max_attempts;
     uint8_t max_crashes;
     uint16_t max_deliveries;
     enum dependency_policy dependency_policy;
     enum lost_policy lost_policy;
-    uint32_t open_dependencies; /* BLOCKED: how many have not ended */
+    uint32_t open_dependencies; /* BLOCKED: those whose end it has not heard of */
     enum run_end run_end;
     enum task_state run_end_state; /* that the end of the last run led to */
     uint16_t attempts;

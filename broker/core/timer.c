@@ -3,7 +3,10 @@
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
+#include "broker/core/release.h"
 #include "broker/core/session.h"
+
+#define REMOVE_AGAIN_MS 1000
 
 void timer_set(struct step *step, uint64_t due_ms, enum timer_kind kind, struct bytes tail)
 {
@@ -29,6 +32,22 @@ static void drop_timer(struct step *step, const struct timer *timer, uint64_t ta
     step->effects->damaged_id = task_id;
 }
 
+/* Later, while others have still to hear of its end. */
+static enum status remove_task(struct step *step, struct task *task)
+{
+    bool are_open = false;
+
+    TRY(releases_are_open(step, task, &are_open));
+    if (are_open) {
+        task->now.due_ms = step->now.store_ms + REMOVE_AGAIN_MS;
+        task_write_quietly(step, task);
+        return STATUS_OK;
+    }
+    task_move(task, MOVE_REMOVE, TASK_NONE);
+    task_erase(step, task);
+    return STATUS_OK;
+}
+
 static enum status task_due(struct step *step, const struct timer *timer)
 {
     uint64_t id = key_read_id(timer->tail);
@@ -49,8 +68,7 @@ static enum status task_due(struct step *step, const struct timer *timer)
     } else if (timer->kind == TIMER_SEAL && task.now.finishing) {
         run_finished(step, &task, true);
     } else if (timer->kind == TIMER_REMOVE && task_move_begins_at(MOVE_REMOVE, task.now.state)) {
-        task_move(&task, MOVE_REMOVE, TASK_NONE);
-        task_erase(step, &task);
+        TRY(remove_task(step, &task));
     } else {
         drop_timer(step, timer, id);
     }

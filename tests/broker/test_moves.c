@@ -82,10 +82,17 @@ static struct run_name task_in(struct world *world, enum task_state state)
     struct task_spec spec = spec_of("t");
     struct run_name run = {0};
 
+    uint64_t dependency = 0;
+
     if (state == TASK_SCHEDULED)
         spec.delay_ms = 1000000;
+    if (state == TASK_BLOCKED) {
+        dependency = submit(world, "another");
+        spec.depends_on = &dependency;
+        spec.depends_on_count = 1;
+    }
     run.task_id = submit_spec(world, spec);
-    if (state == TASK_SCHEDULED || state == TASK_READY)
+    if (state == TASK_BLOCKED || state == TASK_SCHEDULED || state == TASK_READY)
         return run;
     if (state == TASK_CANCELED) {
         cancel(world, run.task_id);
@@ -105,8 +112,8 @@ static struct run_name task_in(struct world *world, enum task_state state)
     return run;
 }
 
-static const enum task_state all_states[] = {TASK_SCHEDULED, TASK_READY,  TASK_ASSIGNED, TASK_RUNNING,
-                                             TASK_COMPLETED, TASK_FAILED, TASK_CANCELED};
+static const enum task_state all_states[] = {TASK_BLOCKED, TASK_SCHEDULED, TASK_READY,  TASK_ASSIGNED,
+                                             TASK_RUNNING, TASK_COMPLETED, TASK_FAILED, TASK_CANCELED};
 
 /* Asks in every state; where the word is not in good, it is refused and nothing has changed. */
 static void expect_only_from(enum command_kind kind, uint32_t good)
@@ -158,7 +165,7 @@ Test(moves, release_is_for_held_tasks)
 
 Test(moves, cancel_is_for_tasks_that_live)
 {
-    expect_only_from(COMMAND_CANCEL, IN(SCHEDULED) | IN(READY) | IN(ASSIGNED) | IN(RUNNING));
+    expect_only_from(COMMAND_CANCEL, IN(BLOCKED) | IN(SCHEDULED) | IN(READY) | IN(ASSIGNED) | IN(RUNNING));
 }
 
 Test(moves, retry_is_for_tasks_that_ended_badly)

@@ -82,6 +82,8 @@ static const struct answer *ask(struct driver *driver, struct command *command)
 static void do_submit(struct driver *driver)
 {
     struct task_spec specs[3];
+    uint64_t dependencies[2] = {draw_task(driver), draw_task(driver)};
+    uint32_t indexes[1] = {(uint32_t)draw(driver, 3)};
     size_t count = 1 + draw(driver, 3);
     uint8_t session[16] = {(uint8_t)draw(driver, 3)};
     static uint64_t sequence;
@@ -101,6 +103,12 @@ static void do_submit(struct driver *driver)
             specs[i].queue = "not a queue";
         if (specs[i].delay_ms == 0 && draw(driver, 4) == 0)
             specs[i].not_before_ms = driver->world->now.wall_ms + draw(driver, 60000);
+        specs[i].depends_on = dependencies;
+        specs[i].depends_on_count = draw(driver, 4) == 0 ? draw(driver, 3) : 0;
+        specs[i].depends_on_index = indexes;
+        specs[i].depends_on_index_count = draw(driver, 8) == 0;
+        specs[i].on_dependency_failure = (enum dependency_policy)draw(driver, 4);
+        specs[i].parent_id = draw(driver, 4) == 0 ? draw_task(driver) : 0;
     }
     struct command command = {.kind = COMMAND_SUBMIT,
                               .submit = {.specs = specs, .spec_count = count, .atomic = draw(driver, 2) == 0}};

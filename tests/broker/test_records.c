@@ -163,6 +163,13 @@ Test(check, finds_every_missing_row)
     expect_problem(world, TABLE_LEASE, key_lease(world->now.store_ms + LEASE_MS, run.task_id));
     expect_problem(world, TABLE_HOLDER, key_holder("a", run.task_id));
     expect_problem(world, TABLE_CLAIM, key_claim("a"));
+    struct task_spec spec = spec_of("t");
+    spec.depends_on = &run.task_id;
+    spec.depends_on_count = 1;
+    spec.parent_id = run.task_id;
+    uint64_t waiting_id = submit_spec(world, spec);
+    expect_problem(world, TABLE_WAITS, key_waits(run.task_id, waiting_id));
+    expect_problem(world, TABLE_PARENT, key_parent(run.task_id, waiting_id));
     world_close(world);
 }
 
