@@ -3,6 +3,7 @@
 #include "broker/shell.h"
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 #include <unistd.h>
 
@@ -52,6 +53,9 @@ static void status(Ganger__V1__Admin_Service *service, const Ganger__V1__StatusR
     response.pid = (uint64_t)getpid();
     response.states = messages_of_counts(&shell->arena, counts, &response.n_states);
     response.revision = broker_revision(shell->broker);
+    response.store_id = borrowed_text(broker_store_id(shell->broker));
+    response.epoch = broker_epoch(shell->broker);
+    response.newest_seen = broker_newest_seen(shell->broker);
     response.claimed = totals.claimed;
     response.completed = totals.completed;
     response.failed = totals.failed;
@@ -125,11 +129,53 @@ static void list_agents(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void backup(Ganger__V1__Admin_Service *service, const Ganger__V1__BackupRequest *request,
+                   Ganger__V1__BackupUpdate_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    struct error error = {0};
+
+    (void)closure;
+    if (background_backup(&shell->background, closure_data, request->path, &error) != STATUS_OK)
+        rpc_call_refuse(closure_data, &error);
+}
+
+static void check(Ganger__V1__Admin_Service *service, const Ganger__V1__CheckRequest *request,
+                  Ganger__V1__CheckUpdate_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    struct error error = {0};
+
+    (void)request, (void)closure;
+    if (background_check(&shell->background, closure_data, &error) != STATUS_OK)
+        rpc_call_refuse(closure_data, &error);
+}
+
+static void raise_epoch(Ganger__V1__Admin_Service *service, const Ganger__V1__RaiseEpochRequest *request,
+                        Ganger__V1__RaiseEpochResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__RaiseEpochResponse response = GANGER__V1__RAISE_EPOCH_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_RAISE_EPOCH,
+                              .raise_epoch = {.store_id = request->store_id, .epoch = request->epoch}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.epoch = answer->epoch;
+    log_warning("The epoch was raised: every run that was held is stale", log_number("epoch", response.epoch));
+    rpc_call_reply(closure_data, &response.base);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method admin_methods[] = {
     {.name = "Status", .request_max = SMALL_REQUEST_MAX},
     {.name = "QueueStats", .request_max = SMALL_REQUEST_MAX},
     {.name = "ListAgents", .request_max = SMALL_REQUEST_MAX},
+    {.name = "Backup", .streams = true, .request_max = SMALL_REQUEST_MAX},
+    {.name = "Check", .streams = true, .request_max = SMALL_REQUEST_MAX},
+    {.name = "RaiseEpoch", .request_max = SMALL_REQUEST_MAX},
 };
 
 void admin_service_init(struct admin_service *service, struct shell *shell)

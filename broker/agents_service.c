@@ -31,7 +31,8 @@ static void register_agent(Ganger__V1__Agents_Service *service, const Ganger__V1
                          .profiles = profiles_of_messages(&shell->arena, request->profiles, request->n_profiles),
                          .profile_count = request->n_profiles,
                          .held = runs_of_messages(&shell->arena, request->held, request->n_held),
-                         .held_count = request->n_held},
+                         .held_count = request->n_held,
+                         .seen = {.store_id = request->store_id, .revision = request->seen_revision}},
     };
     const struct answer *answer = shell_ask_for(shell, &command, closure_data);
 
@@ -50,6 +51,7 @@ static void register_agent(Ganger__V1__Agents_Service *service, const Ganger__V1
     }
     response.heartbeat_ms = answer->registration.heartbeat_ms;
     response.lease_ms = answer->registration.lease_ms;
+    response.store_id = borrowed_text(answer->registration.store_id);
     rpc_call_reply(closure_data, &response.base);
 }
 
@@ -149,7 +151,8 @@ static void claim_tasks(Ganger__V1__Agents_Service *service, const Ganger__V1__C
                   .claim_seq = request->claim_seq,
                   .max = request->max,
                   .waits = request->wait_ms > 0,
-                  .start = request->start},
+                  .start = request->start,
+                  .seen = {.store_id = request->store_id, .revision = request->seen_revision}},
     };
 
     (void)closure;
@@ -206,7 +209,8 @@ static void heartbeat(Ganger__V1__Agents_Service *service, const Ganger__V1__Hea
         .heartbeat = {.agent_id = request->agent_id,
                       .incarnation = request->incarnation,
                       .beats = beats_of_messages(&shell->arena, request->beats, request->n_beats),
-                      .beat_count = request->n_beats},
+                      .beat_count = request->n_beats,
+                      .seen = {.store_id = request->store_id, .revision = request->seen_revision}},
     };
     const struct answer *answer = shell_ask_for(shell, &command, closure_data);
 

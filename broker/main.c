@@ -1,8 +1,10 @@
 /* ganger-broker: hands out tasks, sees that no two do the same one, and keeps the book. */
+#include "broker/offline.h"
 #include "broker/shell.h"
 #include "common/base/check.h"
 #include "common/daemon/daemon.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -29,6 +31,8 @@ static const struct config_key keys[] = {
 
 static enum status read_settings(const struct config *config, struct broker_settings *settings, struct error *error)
 {
+    uint8_t id[STORE_ID_SIZE / 2];
+
     *settings = (struct broker_settings){
         .lease_ms = (uint32_t)config_number(config, SECTION, NULL, "lease"),
         .heartbeat_ms = (uint32_t)config_number(config, SECTION, NULL, "heartbeat"),
@@ -39,8 +43,11 @@ static enum status read_settings(const struct config *config, struct broker_sett
         return error_set(error, STATUS_INVALID_ARGUMENT, "BAD_CONFIG",
                          "[" SECTION "] lease: it must be at least twice the heartbeat, or one late heartbeat loses a "
                          "task");
-    if (getrandom(&settings->random_seed, sizeof settings->random_seed, 0) != sizeof settings->random_seed)
+    if (getrandom(&settings->random_seed, sizeof settings->random_seed, 0) != sizeof settings->random_seed ||
+        getrandom(id, sizeof id, 0) != sizeof id)
         return error_set(error, STATUS_UNAVAILABLE, "NO_RANDOM", "the system gives no random numbers");
+    for (size_t i = 0; i < sizeof id; i++)
+        (void)snprintf(settings->store_id + 2 * i, 3, "%02x", id[i]);
     return STATUS_OK;
 }
 
@@ -82,6 +89,25 @@ static void done(void *state)
     shell_free(state);
 }
 
+static enum status restore(const struct config *config, const char *backup, struct error *error)
+{
+    return offline_restore(backup, config_text(config, SECTION, NULL, "store"),
+                           config_number(config, SECTION, NULL, "store_max"), error);
+}
+
+static enum status check(const struct config *config, const char *none, struct error *error)
+{
+    (void)none;
+    return offline_check(config_text(config, SECTION, NULL, "store"), config_number(config, SECTION, NULL, "store_max"),
+                         error);
+}
+
+static const struct daemon_mode modes[] = {
+    {"restore", "BACKUP", "Make the store of this backup, raise its epoch, then end", restore},
+    {"check-store", NULL, "Prove that the store is whole, then end", check},
+    {0},
+};
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
@@ -89,6 +115,7 @@ int main(int argc, char **argv)
         .section = SECTION,
         .summary = "Hands out tasks to agents, once each, and remembers what became of them.",
         .keys = keys,
+        .modes = modes,
         .setup = setup,
         .done = done,
     };

@@ -121,12 +121,26 @@ static void look_at_usage(struct shell *shell, uint64_t now_ms)
     shell->store_is_nearly_full = nearly_full;
 }
 
+static void look_at_doubt(struct shell *shell)
+{
+    bool is_older = broker_newest_seen(shell->broker) != 0;
+
+    if (is_older && !shell->store_is_older)
+        log_error(
+            "The store is older than what its peers have seen of it: nothing is handed out. Restore the right one, "
+            "or raise the epoch (gangerctl store raise-epoch)",
+            log_number("revision", broker_revision(shell->broker)),
+            log_number("seen", broker_newest_seen(shell->broker)));
+    shell->store_is_older = is_older;
+}
+
 static enum status begin(void *state, struct store_txn *txn, uint64_t now_ms)
 {
     struct shell *shell = state;
     const struct answer *none = NULL;
 
     look_at_usage(shell, now_ms);
+    look_at_doubt(shell);
     forget_repeated(shell);
     arena_reset(&shell->lost_arena);
     shell->now_ms = now_ms;
@@ -154,6 +168,7 @@ static enum status settle(void *state, uint64_t now_ms)
 
     waiting_expire(shell, now_ms);
     watches_serve(shell, now_ms);
+    background_serve(&shell->background, now_ms);
     TRY(broker_next_ms(shell->broker, shell->txn, shell->now, &next_ms));
     shell->tick_due_ms = next_ms < UINT64_MAX - now_ms ? now_ms + next_ms : UINT64_MAX;
     return broker_settle(shell->broker, shell->txn, shell->now);
@@ -223,7 +238,9 @@ static uint64_t deadline(void *state)
     uint64_t least_ms = shell->lost.count > 0 ? 0 : shell->tick_due_ms;
     uint64_t waiting_ms = waiting_deadline_ms(&shell->waiting);
     uint64_t watches_ms = watches_deadline_ms(&shell->watches);
+    uint64_t background_ms = background_deadline_ms(&shell->background);
 
+    least_ms = background_ms < least_ms ? background_ms : least_ms;
     least_ms = waiting_ms < least_ms ? waiting_ms : least_ms;
     return watches_ms < least_ms ? watches_ms : least_ms;
 }
@@ -260,6 +277,7 @@ enum status shell_new(const struct shell_options *options, struct shell **ret_sh
     struct shell *shell = allocate_zero(1, sizeof *shell);
 
     shell->started_ms = clock_boot_ms();
+    TRY(background_init(&shell->background, shell, options->event, error));
     shell->broker = broker_new(&options->settings);
     TRY(store_lmdb_open(
         &broker_schema,
@@ -290,6 +308,7 @@ struct shell *shell_free(struct shell *shell)
     waiting_done(&shell->waiting);
     watches_done(&shell->watches);
     callers_done(&shell->callers);
+    background_done(&shell->background);
     broker_free(shell->broker);
     effects_done(&shell->effects);
     arena_done(&shell->arena);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/attend.h"
+#include "broker/background.h"
 #include "broker/caller.h"
 #include "broker/core/broker.h"
 #include "broker/waiting.h"
@@ -66,6 +67,7 @@ struct shell {
     struct watches watches;       /* who waits for tasks to change */
     struct callers callers;       /* names of those who call */
     struct attendance attendance; /* who takes commands at once */
+    struct background background; /* a backup or a check */
 
     uint64_t opened_boot_ms; /* BOOTTIME and store time at the same moment */
     uint64_t opened_store_ms;
@@ -73,6 +75,7 @@ struct shell {
     uint64_t tick_due_ms; /* likewise */
     uint64_t started_ms;  /* likewise */
     bool store_is_nearly_full;
+    bool store_is_older; /* than what it has given: said in the log */
     uint64_t usage_due_ms;
     size_t batch_bytes;     /* answered in the open batch */
     uint64_t batch_start;   /* requests before it */

@@ -69,6 +69,9 @@ static void print_broker(struct cli *cli, const Ganger__V1__StatusResponse *stat
                format_count(tasks, count), terminal_plain(&cli->output, tone));
     }
     printf("\n");
+    if (status->newest_seen != 0)
+        printf("%sthe store is older than what its agents have seen of it: nothing is handed out%s\n",
+               terminal_tone(&cli->output, TONE_BAD), terminal_plain(&cli->output, TONE_BAD));
 }
 
 static void print_agents(struct cli *cli, const Ganger__V1__ListAgentsResponse *agents)

@@ -44,6 +44,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_SET_LIMIT] = step_set_limit,
     [COMMAND_LIST_LIMITS] = step_list_limits,
     [COMMAND_PAUSE_LIMIT] = step_pause_limit,
+    [COMMAND_RAISE_EPOCH] = step_raise_epoch,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)
@@ -95,11 +96,9 @@ static void turn_away_parked(struct broker *broker, struct effects *effects)
 /* A new store is called what the shell drew. */
 static void name_store(struct broker *broker)
 {
-    static const uint8_t none[STORE_ID_SIZE];
-
-    if (memcmp(broker->counters.store_id, none, STORE_ID_SIZE) != 0)
+    if (broker->counters.store_id[0] != '\0')
         return;
-    memcpy(broker->counters.store_id, broker->settings.store_id, STORE_ID_SIZE);
+    memcpy(broker->counters.store_id, broker->settings.store_id, sizeof broker->counters.store_id);
     broker->is_dirty = true;
 }
 
@@ -226,9 +225,14 @@ uint64_t broker_revision(const struct broker *broker)
     return broker->counters.revision;
 }
 
-const uint8_t *broker_store_id(const struct broker *broker)
+const char *broker_store_id(const struct broker *broker)
 {
     return broker->counters.store_id;
+}
+
+uint64_t broker_newest_seen(const struct broker *broker)
+{
+    return broker->newest_seen;
 }
 
 uint16_t broker_epoch(const struct broker *broker)
@@ -242,7 +246,7 @@ enum status broker_identify(struct store_txn *txn, struct store_identity *ret_id
 
     TRY(counters_load(txn, &counters));
     *ret_identity = (struct store_identity){.epoch = counters.epoch, .revision = counters.revision};
-    memcpy(ret_identity->store_id, counters.store_id, STORE_ID_SIZE);
+    memcpy(ret_identity->store_id, counters.store_id, sizeof ret_identity->store_id);
     return STATUS_OK;
 }
 

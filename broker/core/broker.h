@@ -15,15 +15,15 @@
 
 /* Zero means the default. */
 struct broker_settings {
-    uint32_t lease_ms;               /* 30 s */
-    uint32_t heartbeat_ms;           /* 3 s; what holders are told to keep */
-    uint32_t terminate_ms;           /* 30 s: how long past its run timeout a run that still beats may live */
-    uint64_t retention_ms;           /* 7 days */
-    uint32_t tick_max;               /* 256: due timers, and due leases, per batch */
-    uint64_t events_max;             /* 1,000,000 that are kept */
-    uint64_t events_age_ms;          /* 7 days */
-    uint64_t random_seed;            /* for jitter */
-    uint8_t store_id[STORE_ID_SIZE]; /* random: what a new store is called from now on */
+    uint32_t lease_ms;                /* 30 s */
+    uint32_t heartbeat_ms;            /* 3 s; what holders are told to keep */
+    uint32_t terminate_ms;            /* 30 s: how long past its run timeout a run that still beats may live */
+    uint64_t retention_ms;            /* 7 days */
+    uint32_t tick_max;                /* 256: due timers, and due leases, per batch */
+    uint64_t events_max;              /* 1,000,000 that are kept */
+    uint64_t events_age_ms;           /* 7 days */
+    uint64_t random_seed;             /* for jitter */
+    char store_id[STORE_ID_SIZE + 1]; /* random: what a new store is called from now on */
 };
 
 struct broker_time {
@@ -64,16 +64,19 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
 /* The store's time at the opening. */
 uint64_t broker_store_ms(const struct broker *broker);
 uint64_t broker_revision(const struct broker *broker);
-/* What tells this store from others, also after it was restored from a backup: STORE_ID_SIZE bytes. */
-const uint8_t *broker_store_id(const struct broker *broker);
+/* What tells this store from others, also after it was restored from a backup. */
+const char *broker_store_id(const struct broker *broker);
 uint16_t broker_epoch(const struct broker *broker);
+/* The revision of this store that a peer has seen and the store has not: it was rolled back, and nothing is claimed
+ * until the epoch is raised. 0 = none. */
+uint64_t broker_newest_seen(const struct broker *broker);
 struct broker_totals broker_totals(const struct broker *broker);
 uint32_t broker_parked(const struct broker *broker);
 void broker_counts(const struct broker *broker, uint64_t ret_counts[static TASK_STATES]);
 
 /* What a transaction sees the store as. */
 struct store_identity {
-    uint8_t store_id[STORE_ID_SIZE];
+    char store_id[STORE_ID_SIZE + 1];
     uint16_t epoch;
     uint64_t revision;
 };

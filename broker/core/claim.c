@@ -1,6 +1,7 @@
 #include "broker/core/claim.h"
 
 #include "broker/core/core.h"
+#include "broker/core/epoch.h"
 #include "broker/core/gate.h"
 #include "broker/core/lease.h"
 #include "broker/core/limits.h"
@@ -181,6 +182,9 @@ static enum status claim_now(struct step *step, uint64_t token, const struct com
 {
     struct catch caught = {0};
 
+    *ret_got = false;
+    if (epoch_is_doubted(step->broker))
+        return STATUS_OK;
     TRY(take_all(step, claim, &caught));
     *ret_got = caught.count > 0;
     if (!*ret_got)
@@ -202,7 +206,8 @@ static enum status claim_repeat(struct step *step, uint64_t token, const struct 
         struct task task;
         struct task_view *view = NULL;
         enum status status = task_load(step, memory->runs[i].task_id, &task);
-        if (status == STATUS_OK && (task.fence != memory->runs[i].fence || !task_is_held(task.now.state)))
+        if (status == STATUS_OK && (task.fence != memory->runs[i].fence || !task_is_held(task.now.state) ||
+                                    !epoch_is_present(step->broker, task.fence)))
             continue;
         if (status == STATUS_OK)
             status = task_view(step, &task, true, &view);
@@ -251,6 +256,7 @@ enum status step_claim(struct step *step, const struct command *command)
     bool got = false;
 
     TRY(limits_check_claim(&claim, &step->error));
+    TRY(epoch_check(step, &claim.seen));
     if (claim.namespace[0] == '\0')
         claim.namespace = DEFAULT_NAME;
     if (claim.queue_count == 0) {
@@ -299,8 +305,9 @@ static enum status wake_lane(struct step *step, struct lane *lane)
         step->who = parked->agent_id;
         TRY(claim_now(step, parked->token, &parked->claim, status == STATUS_OK && memory.exists, &got));
         step->who = who;
-        if (got)
-            parked_remove(step->broker, parked);
+        if (!got)
+            return STATUS_OK;
+        parked_remove(step->broker, parked);
     }
 }
 

@@ -84,6 +84,12 @@ struct outcome {
     uint64_t fence;
 };
 
+/* What a peer has seen of a store, on this connection or an earlier one. */
+struct seen_store {
+    const char *store_id; /* NULL or "" = of none */
+    uint64_t revision;    /* the latest */
+};
+
 struct profile {
     const char *agent_type;
     uint32_t max;
@@ -148,6 +154,7 @@ struct command_register {
     size_t profile_count;
     const struct run_name *held;
     size_t held_count;
+    struct seen_store seen;
 };
 
 struct command_claim {
@@ -161,6 +168,7 @@ struct command_claim {
     uint32_t max;
     bool waits; /* park it when nothing is ready */
     bool start;
+    struct seen_store seen;
 };
 
 struct command_start {
@@ -179,6 +187,7 @@ struct command_heartbeat {
     uint64_t incarnation;
     const struct beat *beats;
     size_t beat_count;
+    struct seen_store seen;
 };
 
 struct command_complete {
@@ -229,6 +238,11 @@ struct command_pause_limit {
     const char *reason;
 };
 
+struct command_raise_epoch {
+    const char *store_id; /* of the store that is meant */
+    uint32_t epoch;       /* its present one */
+};
+
 struct command_queue_stats {
     const char *namespace;
 };
@@ -254,6 +268,7 @@ enum command_kind {
     COMMAND_SET_LIMIT,
     COMMAND_LIST_LIMITS,
     COMMAND_PAUSE_LIMIT,
+    COMMAND_RAISE_EPOCH,
     COMMAND_KINDS,
 };
 
@@ -280,5 +295,6 @@ struct command {
         struct command_set_limit set_limit;
         struct command_list_limits list_limits;
         struct command_pause_limit pause_limit;
+        struct command_raise_epoch raise_epoch;
     };
 };

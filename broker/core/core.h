@@ -17,6 +17,7 @@
 struct broker {
     struct broker_settings settings;
     struct counters counters;
+    uint64_t newest_seen;   /* a revision of this store that a peer has seen and the store has not, 0 = none */
     bool is_dirty;          /* the counters are to be saved */
     uint64_t opened_ms;     /* store time: every lease gets a full term from here */
     uint64_t jitter;        /* the state of the generator */
@@ -63,6 +64,7 @@ enum status step_list_agents(struct step *step, const struct command *command) N
 enum status step_set_limit(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_limits(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_limit(struct step *step, const struct command *command) NODISCARD;
+enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;
 
 /* From the broker's seeded generator: 0 to below bound. */
 uint64_t step_random(struct step *step, uint64_t bound);

@@ -10,7 +10,7 @@
 #include "common/store/store.h"
 
 struct counters {
-    uint8_t store_id[STORE_ID_SIZE]; /* zeros in a new store */
+    char store_id[STORE_ID_SIZE + 1]; /* "" in a new store */
     uint16_t epoch;
     uint64_t task_id;  /* the last one given */
     uint64_t fence;    /* likewise */

@@ -108,6 +108,7 @@ struct answer {
             size_t released_count;
             uint32_t heartbeat_ms;
             uint32_t lease_ms;
+            const char *store_id;
         } registration;
         struct {
             const struct task_view **tasks;
@@ -117,6 +118,7 @@ struct answer {
             bool is_repeat; /* of an answer that was given before */
         } claim;
         uint32_t attempt; /* start */
+        uint16_t epoch;   /* raise epoch: the new one */
         struct {
             struct beat_reply *replies;
             size_t count;

@@ -2,6 +2,7 @@
 
 #include "broker/core/backoff.h"
 #include "broker/core/core.h"
+#include "broker/core/epoch.h"
 #include "broker/core/lease.h"
 #include "broker/core/limits.h"
 #include "broker/core/record.h"
@@ -20,7 +21,7 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
         /* Whoever's connection it came by: nobody but the holder knows the fence, and the broker itself. */
         if (step->who[0] != '\0')
             step->who = arena_text(&step->effects->arena, bytes_of_text(ret_task->now.agent_id));
-        if (task_is_held(ret_task->now.state))
+        if (task_is_held(ret_task->now.state) && epoch_is_present(step->broker, run.fence))
             return STATUS_OK;
         if (word != RUN_IS_OPEN && ret_task->run_end == word) {
             *ret_is_repeat = true;

@@ -1,5 +1,6 @@
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
+#include "broker/core/epoch.h"
 #include "broker/core/lease.h"
 #include "broker/core/limits.h"
 
@@ -41,6 +42,7 @@ enum status step_heartbeat(struct step *step, const struct command *command)
     const struct command_heartbeat *heartbeat = &command->heartbeat;
 
     TRY(limits_check_heartbeat(heartbeat, &step->error));
+    TRY(epoch_check(step, &heartbeat->seen));
     struct agent *agent = agents_find(&step->broker->agents, heartbeat->agent_id);
     if (agent != NULL && heartbeat->incarnation < agent->incarnation)
         return error_set(&step->error, STATUS_ABORTED, "STALE_INCARNATION",

@@ -52,7 +52,7 @@ enum broker_table {
 extern const struct store_schema broker_schema;
 
 #define SESSION_SIZE 16
-#define STORE_ID_SIZE 16
+#define STORE_ID_SIZE 32 /* hexadecimal digits */
 #define AGENT_ID_MAX 127 /* bytes */
 #define KEY_MAX 160
 

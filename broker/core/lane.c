@@ -306,6 +306,13 @@ void lane_wake(struct lanes *lanes, struct lane *lane)
     LL_PREPEND2(lanes->woken, lane, next_woken);
 }
 
+void lanes_wake_all(struct lanes *lanes)
+{
+    for (struct lane *lane = index_first(&lanes->by_number); lane != NULL; lane = index_next(&lane->node))
+        if (lane->counts[TASK_READY] > 0)
+            lane_wake(lanes, lane);
+}
+
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank)
 {
     lane_wake(lanes, lane);

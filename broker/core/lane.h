@@ -119,5 +119,7 @@ void lane_wake(struct lanes *lanes, struct lane *lane);
 /* The ready table has gained or lost this row. */
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank);
 void lane_ready_removed(struct lane *lane, uint64_t id);
+/* Whoever waits is to look into all lanes with READY tasks again. */
+void lanes_wake_all(struct lanes *lanes);
 /* Makes the head known: its priority is 0 when nothing is READY in the lane. */
 enum status lane_find_head(struct store_txn *txn, struct lane *lane) NODISCARD;

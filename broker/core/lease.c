@@ -2,6 +2,7 @@
 
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
+#include "broker/core/epoch.h"
 
 static uint64_t later(uint64_t a_ms, uint64_t b_ms)
 {
@@ -62,6 +63,8 @@ static enum status look_at_run(struct step *step, uint64_t id)
     uint64_t due_ms = later(task.now.due_ms, first_loss_ms(step->broker));
     if (run != NULL)
         due_ms = later(due_ms, run->renewed_until_ms);
+    if (due_ms <= step->now.store_ms && !epoch_is_present(step->broker, task.fence))
+        return run_released(step, &task, "it was claimed before the store's epoch was raised", 0);
     if (due_ms <= step->now.store_ms)
         return run_lost(step, &task);
     task.now.due_ms = due_ms;

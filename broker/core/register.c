@@ -1,6 +1,7 @@
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
+#include "broker/core/epoch.h"
 #include "broker/core/limits.h"
 
 #include <stdlib.h>
@@ -101,6 +102,7 @@ enum status step_register(struct step *step, const struct command *command)
     struct claim_memory memory;
 
     TRY(limits_check_register(registration, &step->error));
+    TRY(epoch_check(step, &registration->seen));
     TRY(claim_recall(step, registration->agent_id, &memory));
     const struct agent *agent = agents_find(&broker->agents, registration->agent_id);
     uint64_t previous = memory.exists ? memory.incarnation : 0;
@@ -116,6 +118,7 @@ enum status step_register(struct step *step, const struct command *command)
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->registration.heartbeat_ms = broker->settings.heartbeat_ms;
     answer->registration.lease_ms = broker->settings.lease_ms;
+    answer->registration.store_id = broker->counters.store_id;
     /* The same life again: a run that it does not name may be in an answer that is on its way to it. */
     if (is_same)
         return STATUS_OK;

@@ -24,6 +24,11 @@ _gangerctl_daemons() {
     done
 }
 
+# The words that are followed by a command of their own.
+_gangerctl_is_group() {
+    [[ $1 == context || $1 == store ]]
+}
+
 # The command and, in a group, its member.
 _gangerctl_command() {
     local i word
@@ -35,7 +40,7 @@ _gangerctl_command() {
             -*) ;;
             *)
                 command+=("$word")
-                [[ $word == context && ${#command[@]} -eq 1 ]] || return
+                [[ ${#command[@]} -eq 1 ]] && _gangerctl_is_group "$word" || return
                 ;;
         esac
     done
@@ -71,12 +76,12 @@ _gangerctl() {
     _gangerctl_daemons
     _gangerctl_command
 
-    if [[ $previous == --file ]]; then
+    if [[ $previous == --file || ${command[*]} == "store backup" && $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
     fi
     if ! words=$(_gangerctl_values "$previous"); then
-        if [[ $current == -* || ${#command[@]} -eq 0 || ${command[*]} == context ]]; then
+        if [[ $current == -* || ${#command[@]} -eq 0 ]] || _gangerctl_is_group "${command[*]}"; then
             words=$(gangerctl help -q "${command[@]}" 2>/dev/null)
             [[ $current == -* ]] || words=$(grep -v '^-' <<<"$words")
         elif [[ ${command[0]} == help ]]; then

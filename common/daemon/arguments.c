@@ -3,10 +3,11 @@
 #include "common/base/check.h"
 
 #include <argp.h>
+#include <string.h>
 
 #define EXIT_USAGE 2
 
-enum { OPTION_CONFIG = 'c', OPTION_SET = 's', OPTION_SHOW = 0x100, OPTION_CHECK, OPTION_DEBUG };
+enum { OPTION_CONFIG = 'c', OPTION_SET = 's', OPTION_SHOW = 0x100, OPTION_CHECK, OPTION_DEBUG, OPTION_MODE = 0x200 };
 
 static const struct argp_option options[] = {
     {.name = "config", .key = OPTION_CONFIG, .arg = "FILE", .doc = "Read FILE and FILE.d/*.conf and no others"},
@@ -14,11 +15,54 @@ static const struct argp_option options[] = {
     {.name = "show-config", .key = OPTION_SHOW, .doc = "Print every value and where it comes from, then end"},
     {.name = "check-config", .key = OPTION_CHECK, .doc = "Only say whether the configuration is right"},
     {.name = "debug", .key = OPTION_DEBUG, .doc = "Log more"},
-    {0}};
+};
+#define OPTIONS (sizeof options / sizeof options[0])
+
+struct parse {
+    const struct daemon_spec *spec;
+    struct arguments *arguments;
+};
+
+static size_t count_modes(const struct daemon_spec *spec)
+{
+    size_t count = 0;
+
+    while (spec->modes != NULL && spec->modes[count].name != NULL)
+        count++;
+    return count;
+}
+
+/* What all daemons have, and the modes of this one. The caller frees it. */
+static struct argp_option *join_options(const struct daemon_spec *spec)
+{
+    size_t modes = count_modes(spec);
+    struct argp_option *all = allocate_zero(OPTIONS + modes + 1, sizeof *all);
+
+    memcpy(all, options, sizeof options);
+    for (size_t i = 0; i < modes; i++)
+        all[OPTIONS + i] = (struct argp_option){.name = spec->modes[i].name,
+                                                .key = OPTION_MODE + (int)i,
+                                                .arg = spec->modes[i].argument,
+                                                .doc = spec->modes[i].summary};
+    return all;
+}
+
+static error_t take_mode(const struct parse *parse, int key, const char *argument)
+{
+    size_t mode = (size_t)(key - OPTION_MODE);
+
+    if (key < OPTION_MODE || mode >= count_modes(parse->spec))
+        return ARGP_ERR_UNKNOWN;
+    parse->arguments->action = ARGUMENTS_MODE;
+    parse->arguments->mode = &parse->spec->modes[mode];
+    parse->arguments->mode_argument = argument;
+    return 0;
+}
 
 static error_t take_option(int key, char *argument, struct argp_state *state)
 {
-    struct arguments *arguments = state->input;
+    const struct parse *parse = state->input;
+    struct arguments *arguments = parse->arguments;
 
     switch (key) {
     case OPTION_CONFIG:
@@ -42,7 +86,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         argp_error(state, "what is \"%s\"? Only options are understood", argument);
         return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return take_mode(parse, key, argument);
     }
 }
 
@@ -55,12 +99,15 @@ void arguments_parse(const struct daemon_spec *spec, int argc, char **argv, stru
                              "Reads /etc/ganger/%s.conf, then %s.conf.d/*.conf beside it, then the environment "
                              "(GANGER_SECTION_KEY), then --set; each overrides the one before.",
                              spec->summary, spec->section, spec->section);
-    const struct argp parser = {.options = options, .parser = take_option, .doc = text};
+    CLEANUP(free)
+    struct argp_option *all = join_options(spec);
+    struct parse parse = {.spec = spec, .arguments = arguments};
+    const struct argp parser = {.options = all, .parser = take_option, .doc = text};
 
     *arguments = (struct arguments){0};
     argp_err_exit_status = EXIT_USAGE;
     argp_program_version = version;
-    (void)argp_parse(&parser, argc, argv, 0, NULL, arguments);
+    (void)argp_parse(&parser, argc, argv, 0, NULL, &parse);
     argp_program_version = NULL;
 }
 

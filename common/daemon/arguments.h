@@ -4,7 +4,7 @@
 #include "common/base/cleanup.h"
 #include "common/daemon/daemon.h"
 
-enum arguments_action { ARGUMENTS_RUN, ARGUMENTS_SHOW_CONFIG, ARGUMENTS_CHECK_CONFIG };
+enum arguments_action { ARGUMENTS_RUN, ARGUMENTS_SHOW_CONFIG, ARGUMENTS_CHECK_CONFIG, ARGUMENTS_MODE };
 
 struct arguments {
     enum arguments_action action;
@@ -12,6 +12,8 @@ struct arguments {
     const char **settings;   /* --set, in their order; borrowed texts */
     size_t setting_count;
     bool debug;
+    const struct daemon_mode *mode; /* with ARGUMENTS_MODE */
+    const char *mode_argument;
 };
 
 /* Ends the process on --help and --version (0) and on wrong usage (2). */

@@ -159,10 +159,16 @@ static _Noreturn void leave(struct run *run, int exit_status)
     _exit(exit_status);
 }
 
-static int show_config(const struct config *config, enum arguments_action action)
+/* What it was asked for instead of running. */
+static int do_once(const struct config *config, const struct arguments *arguments)
 {
-    if (action == ARGUMENTS_SHOW_CONFIG)
+    struct error error = {0};
+
+    if (arguments->action == ARGUMENTS_SHOW_CONFIG)
         config_print(config, stdout);
+    if (arguments->action == ARGUMENTS_MODE &&
+        arguments->mode->run(config, arguments->mode_argument, &error) != STATUS_OK)
+        return log_failure("Refused", &error);
     return fflush(stdout) == 0 && ferror(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -180,7 +186,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
         return EX_CONFIG;
     }
     if (arguments.action != ARGUMENTS_RUN) {
-        int exit_status = show_config(run.daemon.config, arguments.action);
+        int exit_status = do_once(run.daemon.config, &arguments);
         config_free(run.daemon.config);
         return exit_status;
     }

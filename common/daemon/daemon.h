@@ -19,11 +19,21 @@ struct daemon {
     bool stopping;
 };
 
+/* What the program does instead of running when it is given --NAME, with the daemon stopped. */
+struct daemon_mode {
+    const char *name;
+    const char *argument; /* what it is called in --help; NULL = it takes none */
+    const char *summary;  /* for --help */
+    /* Prints what it has to say. error says why not, and the exit status is that of a daemon that cannot start. */
+    enum status (*run)(const struct config *config, const char *argument, struct error *error);
+};
+
 struct daemon_spec {
     const char *name;    /* "ganger-broker" */
     const char *section; /* "broker": /etc/ganger/broker.conf */
     const char *summary; /* for --help */
     const struct config_key *keys;
+    const struct daemon_mode *modes; /* ends with one without a name; NULL = none */
     /* Makes the daemon's own state; error says why not. */
     enum status (*setup)(struct daemon *daemon, void **ret_state, struct error *error);
     /* The configuration was read again; NULL = SIGHUP is ignored. A bad one is logged and the old one stays. What was
@@ -34,7 +44,8 @@ struct daemon_spec {
     void (*done)(void *state);
 };
 
-/* Options: --config FILE, --set SECTION.KEY=VALUE, --show-config, --check-config, --version, --help, --debug. */
+/* Options: those of the modes, --config FILE, --set SECTION.KEY=VALUE, --show-config, --check-config, --version,
+ * --help, --debug. */
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
 
 /* Leaves the loop after this turn with that exit status. */

@@ -31,7 +31,8 @@ enum status backup_write(struct store_txn *snapshot, const struct store_schema *
 
 /* Puts every row of the file into an empty store, in many transactions: after a failure the store is of no use.
  * NOT_FOUND/NO_BACKUP. DATA_LOSS/BAD_BACKUP: no backup, or damaged. FAILED_PRECONDITION/BACKUP_VERSION: of another
- * schema or format. RESOURCE_EXHAUSTED/STORE_FULL. UNAVAILABLE/STORE_FAILED, BACKUP_FAILED. */
+ * schema or format. FAILED_PRECONDITION/BACKUP_FAILED: the system refused. RESOURCE_EXHAUSTED/STORE_FULL.
+ * UNAVAILABLE/STORE_FAILED. */
 enum status backup_read(const char *path, const struct store_schema *schema, struct store *store,
                         const struct backup_watch *watch, struct backup_figures *ret_figures, struct error *error)
     NODISCARD;

@@ -43,7 +43,7 @@ static enum status open_file(struct backup_reader *reader)
     if (errno == ENOENT)
         return error_set(reader->error, STATUS_NOT_FOUND, "NO_BACKUP", "backup %s: there is no such file",
                          reader->path);
-    return error_set(reader->error, STATUS_UNAVAILABLE, "BACKUP_FAILED", "backup %s: %s", reader->path,
+    return error_set(reader->error, STATUS_FAILED_PRECONDITION, "BACKUP_FAILED", "backup %s: %s", reader->path,
                      strerror(errno));
 }
 
@@ -54,7 +54,7 @@ static enum status read_all(const struct backup_reader *reader, uint8_t *data, s
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return error_set(reader->error, STATUS_UNAVAILABLE, "BACKUP_FAILED", "backup %s: %s", reader->path,
+            return error_set(reader->error, STATUS_FAILED_PRECONDITION, "BACKUP_FAILED", "backup %s: %s", reader->path,
                              strerror(errno));
         if (got == 0)
             return refuse_bad(reader, "it is cut off");

@@ -29,8 +29,8 @@ static enum status fail(const struct writer *writer, const char *what, int code)
     if (code == ENOSPC || code == EDQUOT)
         return error_set(writer->error, STATUS_RESOURCE_EXHAUSTED, "DISK_FULL", "backup %s: %s: %s", writer->path, what,
                          strerror(code));
-    return error_set(writer->error, STATUS_UNAVAILABLE, "BACKUP_FAILED", "backup %s: %s: %s", writer->path, what,
-                     strerror(code));
+    return error_set(writer->error, STATUS_FAILED_PRECONDITION, "BACKUP_FAILED", "backup %s: %s: %s", writer->path,
+                     what, strerror(code));
 }
 
 static enum status refuse_existing(const struct writer *writer)
@@ -139,7 +139,7 @@ static enum status write_table(struct writer *writer, uint32_t table)
     }
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
-    return error_set(writer->error, STATUS_UNAVAILABLE, "BACKUP_FAILED", "backup %s: the store cannot be read",
+    return error_set(writer->error, STATUS_INTERNAL, "STORE_FAILED", "backup %s: the store cannot be read",
                      writer->path);
 }
 

@@ -11,6 +11,7 @@
 struct store_lmdb_options {
     const char *directory; /* made if missing, mode 0700 */
     uint64_t map_bytes;    /* bound of the file; sparse, so large costs nothing; 0 = 64 GiB */
+    bool must_exist;       /* makes none: NOT_FOUND/NO_STORE */
     bool restores;         /* makes a new one, which is not opened otherwise before store_lmdb_restored */
 };
 

@@ -29,7 +29,7 @@ struct opening {
     const struct store_schema *schema;
     const char *directory;
     int directory_fd;
-    bool restores;
+    const struct store_lmdb_options *options;
     struct lmdb_store *lmdb;
     struct error *error;
 };
@@ -60,9 +60,9 @@ static enum status sync_parent(const struct opening *opening)
 
 static enum status open_directory(struct opening *opening)
 {
-    bool made = mkdir(opening->directory, 0700) == 0;
+    bool made = !opening->options->must_exist && mkdir(opening->directory, 0700) == 0;
 
-    if (!made && errno != EEXIST)
+    if (!made && !opening->options->must_exist && errno != EEXIST)
         return refuse(opening, "mkdir", errno);
     opening->directory_fd = open(opening->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opening->directory_fd < 0)
@@ -151,7 +151,7 @@ static enum status look_at_file(const struct opening *opening)
     bool making = mark_is(opening, MARK_MAKING);
     struct stat file = {0};
 
-    if (opening->restores)
+    if (opening->options->restores)
         return look_before_restore(opening);
     if (mark_is(opening, MARK_RESTORING))
         return error_set(opening->error, STATUS_FAILED_PRECONDITION, "RESTORE_UNFINISHED",
@@ -164,6 +164,8 @@ static enum status look_at_file(const struct opening *opening)
         return refuse(opening, "data.mdb", errno);
     if (mark_is(opening, MARK_READY) && file.st_size == 0)
         return refuse_truncated(opening, exists ? "is empty" : "is missing");
+    if (file.st_size == 0 && opening->options->must_exist)
+        return error_set(opening->error, STATUS_NOT_FOUND, "NO_STORE", "store %s: there is none", opening->directory);
     if (file.st_size == 0)
         return making ? STATUS_OK : set_mark(opening, MARK_MAKING);
     if (file.st_size < HEADER_BYTES_MIN)
@@ -319,7 +321,7 @@ static enum status open_all(struct opening *opening, uint64_t map_bytes)
     TRY(check_file(opening));
     TRY(settle(opening));
     TRY(open_schema(opening));
-    if (!opening->restores && !mark_is(opening, MARK_READY))
+    if (!opening->options->restores && !mark_is(opening, MARK_READY))
         TRY(set_mark(opening, MARK_READY));
     lmdb_reserve(opening->lmdb);
     return STATUS_OK;
@@ -339,7 +341,7 @@ enum status store_lmdb_open(const struct store_schema *schema, const struct stor
     struct opening opening = {.schema = schema,
                               .directory = options->directory,
                               .directory_fd = -1,
-                              .restores = options->restores,
+                              .options = options,
                               .lmdb = lmdb,
                               .error = error};
     enum status status = open_all(&opening, options->map_bytes);

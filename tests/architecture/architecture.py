@@ -13,7 +13,8 @@ import sys
 # always include itself, without the folders below it. "proto" is the generated messages and protobuf-c.
 STORE = 'common/store/store.h'
 STORE_LMDB = 'common/store/store_lmdb.h'
-SHELL = ['common/base', 'common/daemon', 'common/rpc', 'common/serve', STORE, STORE_LMDB, 'proto']
+BACKUP = 'common/store/backup.h'
+SHELL = ['common/base', 'common/daemon', 'common/rpc', 'common/serve', STORE, STORE_LMDB, BACKUP, 'proto']
 ARROWS = {
     'common/base': [],
     'common/store': ['common/base'],

@@ -29,7 +29,10 @@ struct world *world_new_with(const struct broker_settings *settings, uint64_t st
 
 struct world *world_new(void)
 {
-    return world_new_with(&(struct broker_settings){.lease_ms = LEASE_SAID_MS, .random_seed = 1, .store_id = {1}}, 0);
+    return world_new_with(&(struct broker_settings){.lease_ms = LEASE_SAID_MS,
+                                                    .random_seed = 1,
+                                                    .store_id = "0123456789abcdef0123456789abcdef"},
+                          0);
 }
 
 void world_check(struct world *world)

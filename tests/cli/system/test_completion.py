@@ -25,9 +25,10 @@ class Completion(Suite):
         return done.stdout.decode().split()
 
     def test_commands(self):
-        self.assertEqual(self.offers("s"), ["submit", "show", "status"])
+        self.assertEqual(self.offers("s"), ["submit", "show", "status", "store"])
         self.assertIn("context", self.offers(""))
         self.assertEqual(self.offers("context", "g"), ["get"])
+        self.assertEqual(self.offers("store", "b"), ["backup"])
         self.assertEqual(self.offers("--json", "ca"), ["cancel"])
         self.assertEqual(self.offers("help", "su"), ["submit"])
 
