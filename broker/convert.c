@@ -214,6 +214,35 @@ Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *v
     return message;
 }
 
+static char *text_of(struct arena *arena, struct bytes text)
+{
+    return text.size > 0 ? arena_text(arena, text) : borrowed_text("");
+}
+
+Ganger__V1__Event **messages_of_events(struct arena *arena, const struct event *events, size_t count)
+{
+    Ganger__V1__Event **pointers = arena_zero(arena, count, sizeof(Ganger__V1__Event *));
+    Ganger__V1__Event *messages = arena_zero(arena, count, sizeof *messages);
+
+    for (size_t i = 0; i < count; i++) {
+        ganger__v1__event__init(&messages[i]);
+        messages[i].revision = events[i].revision;
+        messages[i].previous = events[i].previous;
+        messages[i].task_id = events[i].task_id;
+        messages[i].kind = borrowed_text(event_name(events[i].kind));
+        messages[i].from = (Ganger__V1__TaskState)events[i].from;
+        messages[i].to = (Ganger__V1__TaskState)events[i].to;
+        messages[i].fence = events[i].fence;
+        messages[i].who = text_of(arena, events[i].who);
+        messages[i].why = text_of(arena, events[i].why);
+        messages[i].subject = text_of(arena, events[i].subject);
+        messages[i].wall_ms = events[i].wall_ms;
+        messages[i].store_ms = events[i].store_ms;
+        pointers[i] = &messages[i];
+    }
+    return pointers;
+}
+
 Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
                                             size_t *ret_count)
 {

@@ -24,6 +24,8 @@ static const struct config_key keys[] = {
     {SECTION, "terminate", CONFIG_DURATION, "30s", "how long a run may take to end after its run timeout", 100, DAY_MS},
     {SECTION, "retention", CONFIG_DURATION, "7d", "how long ended tasks are kept, if they do not say", SECOND_MS,
      366 * DAY_MS},
+    {SECTION, "events_max", CONFIG_NUMBER, "1000000", "most events that are kept", 1000, 1000000000},
+    {SECTION, "events_age", CONFIG_DURATION, "7d", "how long events are kept", SECOND_MS, 366 * DAY_MS},
     {SECTION, "batch_max", CONFIG_NUMBER, "1024", "most requests in one transaction", 1, 65536},
     {SECTION, "connections_max", CONFIG_NUMBER, "4096", "most connections at once", 1, 65536},
     {0},
@@ -38,6 +40,8 @@ static enum status read_settings(const struct config *config, struct broker_sett
         .heartbeat_ms = (uint32_t)config_number(config, SECTION, NULL, "heartbeat"),
         .terminate_ms = (uint32_t)config_number(config, SECTION, NULL, "terminate"),
         .retention_ms = config_number(config, SECTION, NULL, "retention"),
+        .events_max = config_number(config, SECTION, NULL, "events_max"),
+        .events_age_ms = config_number(config, SECTION, NULL, "events_age"),
     };
     if (settings->lease_ms < 2 * settings->heartbeat_ms)
         return error_set(error, STATUS_INVALID_ARGUMENT, "BAD_CONFIG",

@@ -245,12 +245,19 @@ static uint64_t deadline(void *state)
     return watches_ms < least_ms ? watches_ms : least_ms;
 }
 
+static bool stream(void *state, uint64_t now_ms)
+{
+    (void)now_ms;
+    return event_watches_serve(state);
+}
+
 static const struct serve_callbacks callbacks = {
     .begin = begin,
     .batch_is_full = batch_is_full,
     .settle = settle,
     .committed = committed,
     .discarded = discarded,
+    .stream = stream,
     .deadline = deadline,
 };
 
@@ -307,6 +314,7 @@ struct shell *shell_free(struct shell *shell)
     rpc_server_free(shell->server);
     waiting_done(&shell->waiting);
     watches_done(&shell->watches);
+    CHECK(shell->event_watches.all == NULL);
     callers_done(&shell->callers);
     background_done(&shell->background);
     broker_free(shell->broker);

@@ -6,6 +6,7 @@
 #include "broker/background.h"
 #include "broker/caller.h"
 #include "broker/core/broker.h"
+#include "broker/event_watch.h"
 #include "broker/waiting.h"
 #include "broker/watch.h"
 #include "common/rpc/server.h"
@@ -63,8 +64,9 @@ struct shell {
     struct lost_runs lost;
     struct index repeated; /* in the lost_arena */
 
-    struct waiting waiting;       /* parked claims */
-    struct watches watches;       /* who waits for tasks to change */
+    struct waiting waiting; /* parked claims */
+    struct watches watches; /* who waits for tasks to change */
+    struct event_watches event_watches;
     struct callers callers;       /* names of those who call */
     struct attendance attendance; /* who takes commands at once */
     struct background background; /* a backup or a check */

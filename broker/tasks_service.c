@@ -192,6 +192,37 @@ static void retry_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__Ret
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void get_history(Ganger__V1__Tasks_Service *service, const Ganger__V1__GetHistoryRequest *request,
+                        Ganger__V1__GetHistoryResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__GetHistoryResponse response = GANGER__V1__GET_HISTORY_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_HISTORY,
+        .history = {.task_id = request->task_id, .page_size = request->page_size, .page_token = request->page_token}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.n_events = answer->history.count;
+    response.events = messages_of_events(&shell->arena, answer->history.events, answer->history.count);
+    response.next_page_token = answer->history.next_page_token;
+    response.trimmed = answer->history.is_trimmed;
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void watch_events(Ganger__V1__Tasks_Service *service, const Ganger__V1__WatchEventsRequest *request,
+                         Ganger__V1__WatchEventsUpdate_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    struct error error = {0};
+
+    (void)closure;
+    if (event_watch_add(shell, closure_data, request, &error) != STATUS_OK)
+        rpc_call_refuse(closure_data, &error);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method tasks_methods[] = {
     {.name = "SubmitTasks", .request_max = BODY_MAX},
@@ -201,6 +232,8 @@ const struct rpc_method tasks_methods[] = {
     {.name = "ListTasks", .request_max = LIST_REQUEST_MAX},
     {.name = "CancelTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "RetryTask", .request_max = SMALL_REQUEST_MAX},
+    {.name = "GetHistory", .request_max = SMALL_REQUEST_MAX},
+    {.name = "WatchEvents", .streams = true, .request_max = SMALL_REQUEST_MAX},
 };
 
 void tasks_service_init(struct tasks_service *service, struct shell *shell)

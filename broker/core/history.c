@@ -148,8 +148,8 @@ static enum status read_rows(struct reading *reading, struct store_txn *txn, uin
     struct bytes value;
     enum status status = store_seek(txn, TABLE_EVENT, key_bytes(&first), &key, &value);
 
-    for (size_t looked_at = 0; status == STATUS_OK; looked_at++) {
-        page->has_more = looked_at == EVENTS_LOOK_MAX || !take_row(reading, key_read_id(key), value);
+    for (; status == STATUS_OK; page->looked_at++) {
+        page->has_more = page->looked_at == EVENTS_LOOK_MAX || !take_row(reading, key_read_id(key), value);
         if (page->has_more)
             return STATUS_OK;
         page->next = key_read_id(key) + 1;
@@ -170,7 +170,10 @@ enum status broker_events(const struct broker *broker, struct store_txn *txn, co
         ret_page->gap = trimmed + 1;
     }
     ret_page->events = arena_zero(arena, EVENTS_SHARE_MAX, sizeof(struct event));
-    return read_rows(&reading, txn, ret_page->next);
+    TRY(read_rows(&reading, txn, ret_page->next));
+    if (!ret_page->has_more)
+        ret_page->next = broker->counters.revision + 1;
+    return STATUS_OK;
 }
 
 /* When the first event at or after this revision happened; UINT64_MAX when there is none. */

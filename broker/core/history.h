@@ -23,8 +23,9 @@ struct event_filter {
 struct event_page {
     struct event *events; /* in the arena; their texts are in the arena, too */
     size_t count;
-    uint64_t next; /* everything before it was looked at */
-    uint64_t gap;  /* 0, or: events before this one are wanted but not kept any more; the page begins here */
+    uint64_t next;    /* everything before it was looked at */
+    uint64_t gap;     /* 0, or: events before this one are wanted but not kept any more; the page begins here */
+    size_t looked_at; /* rows */
     bool has_more;
 };
 

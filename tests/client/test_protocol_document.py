@@ -51,6 +51,13 @@ class ProtocolDocument(unittest.TestCase):
                         missing[reason] = relative
         self.assertEqual(missing, {}, "docs/protocol.md does not explain these reasons")
 
+    def test_every_kind_of_event_is_in_the_table(self):
+        with open(os.path.join(OPTIONS.source, "broker/core/event.c"), encoding="utf-8") as file:
+            kinds = re.findall(r'^    \[\w+\] = \{"([A-Z_]+)"', file.read(), re.MULTILINE)
+        self.assertGreater(len(kinds), 20)
+        table = "\n".join(re.findall(r"^\| `[A-Z_`, ]+` \|.*$", document(), re.MULTILINE))
+        self.assertEqual([kind for kind in kinds if f"`{kind}`" not in table], [])
+
     def test_the_client_submits_claims_starts_and_completes_a_task(self):
         if not os.path.exists(OPTIONS.broker):
             self.fail("there is no broker at " + OPTIONS.broker)
