@@ -70,6 +70,7 @@ struct host *host_new(struct world *world)
                                               .heartbeat_ms = world->swarm.heartbeat_ms,
                                               .terminate_ms = 10000,
                                               .retention_ms = world->swarm.retention_ms,
+                                              .events_max = world->swarm.events_max,
                                               .tick_max = world->swarm.tick_max,
                                               .random_seed = world->seed};
     host->store = store_mem_new(&broker_schema, 0);

@@ -29,6 +29,7 @@ struct swarm swarm_draw(uint64_t seed)
         .tick_max = random_below(at, 4) == 0 ? between(at, 1, 4) : 256,
         .lease_ms = between(at, 200, 10000),
         .retention_ms = between(at, 1000, 60000),
+        .events_max = between(at, 1, 300),
         .pause_ms = between(at, 20, 1000),
         .lose = sometimes(at, 150),
         .duplicate = sometimes(at, 150),
