@@ -15,6 +15,7 @@ struct ganger {
     char *endpoint;
     bool in_handler;               /* inside ganger_process */
     struct buffer detail;          /* of the last refusal */
+    uint64_t revision;             /* of the last end */
     uint8_t session[SESSION_SIZE]; /* of the submits; made with the first */
     uint64_t sequence;             /* of the last submit; 0 = none yet */
 };

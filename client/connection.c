@@ -95,6 +95,7 @@ static void take_end(const struct rpc_reply *reply, void *data)
     if (!reply->end)
         return;
     waiting->done = true;
+    waiting->ganger->revision = reply->revision;
     keep_detail(waiting->ganger, reply->detail);
     if (reply->status != STATUS_OK) {
         waiting->status = give_refusal(waiting->ganger, reply, waiting->error);
@@ -134,6 +135,7 @@ enum ganger_status ganger_call(struct ganger *ganger, const ProtobufCServiceDesc
     struct error problem = {0};
 
     ganger->detail.size = 0;
+    ganger->revision = 0;
     if (check_call(ganger, service, method, request, &problem) != STATUS_OK)
         return give_error(&problem, error);
     (void)rpc_client_call(ganger->client, &call, take_end, &waiting);
@@ -149,6 +151,11 @@ const uint8_t *ganger_last_detail(const struct ganger *ganger, size_t *ret_size)
 {
     *ret_size = ganger->detail.size;
     return ganger->detail.size > 0 ? ganger->detail.data : NULL;
+}
+
+uint64_t ganger_last_revision(const struct ganger *ganger)
+{
+    return ganger->revision;
 }
 
 void ganger_free(void *response)

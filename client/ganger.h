@@ -91,6 +91,9 @@ enum ganger_status ganger_call(struct ganger *ganger, const ProtobufCServiceDesc
 /* The detail of the last refusal that ganger_call returned (VERSION_CONFLICT: a packed Entry), NULL when it had none.
  * Borrowed until the next call. */
 const uint8_t *ganger_last_detail(const struct ganger *ganger, size_t *ret_size);
+/* The revision of the daemon's store at which the last ganger_call was answered, well or with a refusal: what has a
+ * smaller one came before. 0 when there was no answer, or one from in front of the store. */
+uint64_t ganger_last_revision(const struct ganger *ganger);
 /* Frees a response. Accepts NULL. */
 void ganger_free(void *response);
 

@@ -110,6 +110,21 @@ Test(client, the_detail_of_a_refusal_can_be_read_until_the_next_call)
     cr_expect_null(ganger_last_detail(broker, &size));
 }
 
+Test(client, the_revision_of_an_answer_and_of_a_refusal_can_be_read)
+{
+    Ganger__V1__GetTaskRequest request = GANGER__V1__GET_TASK_REQUEST__INIT;
+
+    cr_expect_eq(ganger_last_revision(broker), 0);
+    cr_expect_eq(ganger_get_task(broker, &request, 10000, NULL, NULL), GANGER_NOT_FOUND);
+    cr_expect_eq(ganger_last_revision(broker), 9);
+    request.task_id = 7;
+    cr_expect_eq(ganger_get_task(broker, &request, 10000, NULL, NULL), GANGER_OK);
+    cr_expect_eq(ganger_last_revision(broker), 9);
+    cr_expect_eq(ganger_call(broker, &ganger__v1__tasks__descriptor, "NoSuch", &request.base, 100, NULL, NULL),
+                 GANGER_INVALID_ARGUMENT);
+    cr_expect_eq(ganger_last_revision(broker), 0, "nobody was asked");
+}
+
 Test(client, submits_are_numbered_in_one_session_of_the_connection)
 {
     static struct stub_submit submits[STUB_SUBMITS_MAX];

@@ -1,6 +1,7 @@
 #include "tests/sim/actor.h"
 
 #include "common/base/check.h"
+#include "tests/sim/witness.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,7 @@ static void open_call(struct actor *actor, struct request *request, uint64_t pur
                                .sent_us = actor->world->now_us,
                                .once = once,
                                .purpose = purpose};
+    witness_ask(actor, call);
     send_request(actor, call);
 }
 
@@ -206,6 +208,7 @@ static void take_reply(struct actor *actor, struct open_call *call, const struct
     struct open_call closed = *call;
 
     *call = (struct open_call){0};
+    witness_reply(actor, &closed, reply);
     if (world_fault(actor->world, actor->world->swarm.repeat))
         send((struct envelope){.actor = actor, .call = closed.id, .request = closed.request}, arrive_at_host);
     actor->kind->on_reply(actor, &closed, reply);

@@ -81,13 +81,6 @@ struct host *host_new(struct world *world)
     return host;
 }
 
-static void drop_departures(struct host *host)
-{
-    for (size_t i = 0; i < host->departure_count; i++)
-        reply_free(host->departures[i].reply);
-    host->departure_count = 0;
-}
-
 static void drop_inbox(struct host *host)
 {
     for (size_t i = 0; i < host->inbox_count; i++)
@@ -99,7 +92,7 @@ struct host *host_free(struct host *host)
 {
     if (host == NULL)
         return NULL;
-    drop_departures(host);
+    departures_drop(host);
     drop_inbox(host);
     broker_free(host->broker);
     store_close(host->store);
@@ -130,19 +123,13 @@ void host_disconnected(struct host *host, const struct actor *actor)
 static void die(struct host *host)
 {
     world_trace(host->world, "crash", "broker", host->batches, 0);
+    departures_drop(host);
     host->crashes++;
     host->broker = broker_free(host->broker);
     host->turn++;
-    drop_departures(host);
     drop_inbox(host);
     host->waiting_count = 0;
     world_plan(host->world, 1000 * world_draw(host->world, host->world->swarm.down_ms + 1), host_start, host, 0);
-}
-
-static void depart(struct host *host, struct actor *actor, uint64_t call, struct reply *reply)
-{
-    CHECK(host->departure_count < sizeof host->departures / sizeof host->departures[0]);
-    host->departures[host->departure_count++] = (struct departure){.actor = actor, .call = call, .reply = reply};
 }
 
 static void remove_waiting(struct host *host, size_t at)
@@ -157,13 +144,16 @@ static void collect_answers(struct host *host, uint64_t own_token, const struct 
 {
     for (const struct answer *answer = host->effects.answers; answer != NULL; answer = answer->next) {
         if (answer->token == own_token) {
-            depart(host, arrival->actor, arrival->call, reply_of_answer(answer));
+            departures_add(host, &(struct departure){
+                                     .actor = arrival->actor, .call = arrival->call, .reply = reply_of_answer(answer)});
             continue;
         }
         for (size_t i = 0; i < host->waiting_count; i++) {
             if (host->waiting[i].token != answer->token)
                 continue;
-            depart(host, host->waiting[i].actor, host->waiting[i].call, reply_of_answer(answer));
+            departures_add(host, &(struct departure){.actor = host->waiting[i].actor,
+                                                     .call = host->waiting[i].call,
+                                                     .reply = reply_of_answer(answer)});
             remove_waiting(host, i);
             break;
         }
@@ -176,8 +166,7 @@ static void collect_pushes(struct host *host)
         struct actor *actor = actor_of_id(host->world, push->agent_id);
         if (actor == NULL)
             continue;
-        depart(host, actor, 0, NULL);
-        host->departures[host->departure_count - 1].run = push->run;
+        departures_add(host, &(struct departure){.actor = actor, .run = push->run});
     }
 }
 
@@ -290,34 +279,22 @@ static void take_off_inbox(struct host *host, size_t count)
         host->inbox[i] = host->inbox[i + count];
 }
 
-static void send_all(struct host *host)
-{
-    for (size_t i = 0; i < host->departure_count; i++) {
-        struct departure *departure = &host->departures[i];
-        if (departure->reply == NULL) {
-            actor_push(departure->actor, departure->run);
-            continue;
-        }
-        departure->reply->revision = broker_revision(host->broker);
-        actor_send_reply(departure->actor, departure->call, departure->reply);
-    }
-    drop_departures(host);
-}
-
 /* The store was full: nothing of the batch has happened, and everybody in it is told so. */
 static void give_up(struct host *host, size_t taken)
 {
     world_trace(host->world, "full", "broker", taken, 0);
-    drop_departures(host);
+    departures_drop(host);
     model_abort(host->world->model);
     for (size_t i = 0; i < taken; i++)
-        depart(host, host->inbox[i].actor, host->inbox[i].call,
-               reply_of_refusal(host->inbox[i].request->command.kind, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL"));
+        departures_add(host, &(struct departure){.actor = host->inbox[i].actor,
+                                                 .call = host->inbox[i].call,
+                                                 .reply = reply_of_refusal(host->inbox[i].request->command.kind,
+                                                                           STATUS_RESOURCE_EXHAUSTED, "STORE_FULL")});
     take_off_inbox(host, taken);
     open_broker(host);
     collect_answers(host, 0, NULL);
     host->waiting_count = 0;
-    send_all(host);
+    departures_send(host);
 }
 
 static void set_fullness(struct host *host)
@@ -363,7 +340,7 @@ static void host_turn(struct world *world, void *subject, uint64_t value)
     if (status == STATUS_OK) {
         model_commit(world->model);
         take_off_inbox(host, taken);
-        send_all(host);
+        departures_send(host);
     } else if (status == STATUS_RESOURCE_EXHAUSTED) {
         give_up(host, taken);
         next_us = 100000;

@@ -66,6 +66,12 @@ void host_receive(struct host *host, struct actor *actor, uint64_t call, struct 
 /* The connection of this actor is gone: its waiting claims are forgotten. */
 void host_disconnected(struct host *host, const struct actor *actor);
 
+/* departures.c: takes the reply. */
+void departures_add(struct host *host, const struct departure *departure);
+void departures_drop(struct host *host);
+/* After the commit. */
+void departures_send(struct host *host);
+
 struct broker_time host_now(const struct host *host);
 
 /* The comparison of the core with the model: of the rows that the last step touched, and of everything. */

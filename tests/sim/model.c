@@ -124,6 +124,14 @@ struct model_task *model_find(const struct model *model, uint64_t id)
     return model->tasks[at];
 }
 
+bool model_ever_had(const struct model *model, uint64_t id)
+{
+    for (size_t i = 0; i < model->first; i++)
+        if (model->tasks[i]->id == id)
+            return true;
+    return find_place(model, id) < model->task_count && model->tasks[find_place(model, id)]->id == id;
+}
+
 size_t model_live_count(const struct model *model)
 {
     size_t count = 0;

@@ -139,6 +139,8 @@ void model_abort(struct model *model);
 
 /* NULL when there is none, or none any more. */
 struct model_task *model_find(const struct model *model, uint64_t id);
+/* Also those that were removed. */
+bool model_ever_had(const struct model *model, uint64_t id);
 size_t model_live_count(const struct model *model);
 
 /* For the model's own files. */

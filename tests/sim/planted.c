@@ -9,6 +9,7 @@
 #include "broker/core/parked.h"
 #include "broker/core/session.h"
 #include "broker/core/timer.h"
+#include "tests/sim/host.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 int planted_now = -1;
 
 #define BUGS(BUG)                                                                                                      \
+    BUG(ACKS_EARLY, "ack-early", "answers leave before the commit, which then does not happen")                        \
     BUG(SKIPS_FENCE_ON_END, "skip-fence", "a word about an old run is taken for the present one")                      \
     BUG(SKIPS_FENCE_ON_BEAT, "skip-fence-heartbeat", "a heartbeat of an old run is taken for the present one")         \
     BUG(REUSES_FENCE, "reuse-fence", "a restart gives the last fence again")                                           \
@@ -345,4 +347,12 @@ enum status __wrap_step_submit(struct step *step, const struct command *command)
 
     changed.submit.atomic = changed.submit.atomic && !has(NOT_ATOMIC);
     return __real_step_submit(step, &changed);
+}
+
+AROUND(departures_drop);
+void __wrap_departures_drop(struct host *host)
+{
+    if (has(ACKS_EARLY) && host->broker != NULL && host->departure_count > 0)
+        departures_send(host);
+    __real_departures_drop(host);
 }

@@ -1,8 +1,10 @@
 #include "tests/sim/run.h"
 
 #include "common/base/check.h"
+#include "tests/history/history.h"
 #include "tests/sim/actor.h"
 #include "tests/sim/model.h"
+#include "tests/sim/witness.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -95,6 +97,8 @@ static void come_to_rest(struct world *world)
     }
     if (!world->failed)
         compare_all(world->host);
+    if (!world->failed)
+        witness_judge(world);
 }
 
 static void world_done(struct world *world)
@@ -104,6 +108,7 @@ static void world_done(struct world *world)
         world->actors[i]->kind->free(world->actors[i]);
     host_free(world->host);
     model_free(world->model);
+    history_free(world->history);
     free(world);
 }
 
@@ -124,6 +129,7 @@ struct run_result run_seed_through(const struct run_options *options)
     world->traced = options->traced;
     world->swarm = swarm_draw(options->seed);
     world->random = random_for(options->seed, 2);
+    world->history = allocate_zero(1, sizeof *world->history);
     populate(world);
     while (!world->failed && world->events < options->events && world_turn(world))
         event_now = world->events;

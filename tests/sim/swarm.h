@@ -22,7 +22,7 @@ struct swarm {
     uint32_t heartbeat_ms;
     uint32_t retention_ms;
     uint32_t events_max; /* that the store keeps */
-    uint32_t work_ms; /* how long a run works at most */
+    uint32_t work_ms;    /* how long a run works at most */
     uint32_t pause_ms;
     /* the network */
     uint32_t lose;

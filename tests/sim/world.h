@@ -20,6 +20,7 @@ struct world;
 struct actor;
 struct host;
 struct model;
+struct history;
 
 /* value is whatever the planner gave: often a generation that tells whether the event still means anything. */
 typedef void event_fn(struct world *world, void *subject, uint64_t value);
@@ -55,6 +56,7 @@ struct world {
     char violation[512];
     struct host *host;
     struct model *model;
+    struct history *history; /* what the clients saw */
     struct actor *actors[ACTORS_MAX];
     size_t actor_count;
 };

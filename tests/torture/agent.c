@@ -49,7 +49,7 @@ static void register_agent(struct agent *agent)
     Ganger__V1__Lease leases[CLAIM_MAX];
     Ganger__V1__Lease *pointers[CLAIM_MAX];
     Ganger__V1__RegisterAgentResponse *response = NULL;
-    struct event event = caller_operation(&agent->caller, CALL_REGISTER, 0, 0);
+    struct history_event event = caller_operation(&agent->caller, CALL_REGISTER, 0, 0);
     struct question question = {&ganger__v1__agents__descriptor, "RegisterAgent", &request.base, CALL_TIMEOUT_MS};
 
     for (size_t i = 0; i < agent->held_count; i++) {
@@ -66,7 +66,7 @@ static void register_agent(struct agent *agent)
     request.incarnation = ++agent->incarnation;
     response = caller_ask(&agent->caller, &event, &question);
     if (response != NULL)
-        caller_write(&agent->caller, &event, EVENT_OK, NULL);
+        caller_write(&agent->caller, &event, HISTORY_OK, NULL);
     ganger_free(response);
 }
 
@@ -112,31 +112,31 @@ static const char *assignment_problem(const struct agent *agent, const Ganger__V
 }
 
 static void keep_assignments(struct agent *agent, const Ganger__V1__ClaimTasksRequest *request,
-                             const Ganger__V1__ClaimTasksResponse *response, struct event *event)
+                             const Ganger__V1__ClaimTasksResponse *response, struct history_event *event)
 {
     agent->held_count = 0;
     event->task = 0;
     if (response->n_assignments == 0)
-        caller_write(&agent->caller, event, EVENT_OK, NULL);
+        caller_write(&agent->caller, event, HISTORY_OK, NULL);
     for (size_t i = 0; i < response->n_assignments && i < CLAIM_MAX; i++) {
         const Ganger__V1__Assignment *assignment = response->assignments[i];
         const char *problem = assignment_problem(agent, request, assignment);
 
         if (problem != NULL)
-            caller_write(&agent->caller, event, EVENT_BROKEN, problem);
+            caller_write(&agent->caller, event, HISTORY_BROKEN, problem);
         if (assignment->task == NULL || assignment->task->spec == NULL)
             continue;
         event->task = assignment->task->task_id;
         event->fence = assignment->task->fence;
         event->value = assignment->lease_ms;
-        caller_write(&agent->caller, event, EVENT_OK, NULL);
+        caller_write(&agent->caller, event, HISTORY_OK, NULL);
         agent->held[agent->held_count++] = (struct held){.task = event->task,
                                                          .fence = event->fence,
                                                          .work = fleet_work_of(assignment->task->spec->title),
                                                          .started = request->start};
     }
     if (response->n_assignments > request->max)
-        caller_write(&agent->caller, event, EVENT_BROKEN, "MORE_THAN_MAX");
+        caller_write(&agent->caller, event, HISTORY_BROKEN, "MORE_THAN_MAX");
     event->task = event->fence = event->value = 0;
 }
 
@@ -147,7 +147,7 @@ static void heartbeat(struct agent *agent)
     Ganger__V1__Beat beats[CLAIM_MAX];
     Ganger__V1__Beat *pointers[CLAIM_MAX];
     struct question question = {&ganger__v1__agents__descriptor, "Heartbeat", &request.base, CALL_TIMEOUT_MS};
-    struct event event = caller_operation(&agent->caller, CALL_HEARTBEAT, 0, 0);
+    struct history_event event = caller_operation(&agent->caller, CALL_HEARTBEAT, 0, 0);
     Ganger__V1__HeartbeatResponse *response = NULL;
 
     for (size_t i = 0; i < agent->held_count; i++) {
@@ -172,7 +172,7 @@ static void heartbeat(struct agent *agent)
         event.task = reply->task_id;
         event.fence = reply->fence;
         event.value = reply->lease_ms;
-        caller_write(&agent->caller, &event, EVENT_OK, stale ? "STALE" : "GO_ON");
+        caller_write(&agent->caller, &event, HISTORY_OK, stale ? "STALE" : "GO_ON");
         for (size_t j = 0; j < agent->held_count; j++)
             agent->held[j].gone = agent->held[j].gone || (stale && agent->held[j].fence == reply->fence);
     }
@@ -180,7 +180,7 @@ static void heartbeat(struct agent *agent)
 }
 
 /* Asks for the claim's answer again. What it leaves out must not be alive. */
-static void repeat_claim(struct agent *agent, const Ganger__V1__ClaimTasksRequest *request, struct event *event,
+static void repeat_claim(struct agent *agent, const Ganger__V1__ClaimTasksRequest *request, struct history_event *event,
                          const struct question *question)
 {
     Ganger__V1__ClaimTasksResponse *response = NULL;
@@ -207,7 +207,7 @@ static void repeat_claim(struct agent *agent, const Ganger__V1__ClaimTasksReques
     heartbeat(agent);
     for (size_t i = 0; i < first_count; i++) {
         if (missing[i] && !first[i].gone && !agent->held[i].gone && !fleet_stopping(agent->caller.fleet))
-            caller_write(&agent->caller, event, EVENT_BROKEN, "REPEAT_LEFT_OUT_A_RUN");
+            caller_write(&agent->caller, event, HISTORY_BROKEN, "REPEAT_LEFT_OUT_A_RUN");
     }
 }
 
@@ -216,7 +216,7 @@ static void claim(struct agent *agent)
     struct random *random = &agent->caller.random;
     Ganger__V1__ClaimTasksRequest request = GANGER__V1__CLAIM_TASKS_REQUEST__INIT;
     struct question question = {&ganger__v1__agents__descriptor, "ClaimTasks", &request.base, CALL_TIMEOUT_MS};
-    struct event event = caller_operation(&agent->caller, CALL_CLAIM, 0, 0);
+    struct history_event event = caller_operation(&agent->caller, CALL_CLAIM, 0, 0);
     Ganger__V1__ClaimTasksResponse *response = NULL;
     char *queues[FLEET_QUEUES];
     uint64_t chosen = 1 + random_below(random, (1u << FLEET_QUEUES) - 1);
@@ -248,7 +248,7 @@ static bool start(struct agent *agent, struct held *held)
 {
     Ganger__V1__StartTaskRequest request = GANGER__V1__START_TASK_REQUEST__INIT;
     struct question question = {&ganger__v1__agents__descriptor, "StartTask", &request.base, CALL_TIMEOUT_MS};
-    struct event event = caller_operation(&agent->caller, CALL_START, held->task, held->fence);
+    struct history_event event = caller_operation(&agent->caller, CALL_START, held->task, held->fence);
     Ganger__V1__StartTaskResponse *response = NULL;
 
     request.task_id = held->task;
@@ -258,7 +258,7 @@ static bool start(struct agent *agent, struct held *held)
         held->started = response != NULL;
         if (held->started) {
             event.value = response->attempt;
-            caller_write(&agent->caller, &event, EVENT_OK, NULL);
+            caller_write(&agent->caller, &event, HISTORY_OK, NULL);
         }
         ganger_free(response);
     }
@@ -266,7 +266,7 @@ static bool start(struct agent *agent, struct held *held)
     return held->started;
 }
 
-static uint64_t state_of_response(enum event_call call, const void *response)
+static uint64_t state_of_response(enum history_call call, const void *response)
 {
     if (call == CALL_FAIL)
         return ((const Ganger__V1__FailTaskResponse *)response)->state;
@@ -276,9 +276,9 @@ static uint64_t state_of_response(enum event_call call, const void *response)
 }
 
 /* Ends the run, now and then saying so twice. */
-static void end_run(struct agent *agent, struct held *held, enum event_call call, const struct question *question)
+static void end_run(struct agent *agent, struct held *held, enum history_call call, const struct question *question)
 {
-    struct event event = caller_operation(&agent->caller, call, held->task, held->fence);
+    struct history_event event = caller_operation(&agent->caller, call, held->task, held->fence);
     int rounds = chance(agent, PERMILLE_REPEAT) ? 2 : 1;
 
     held->gone = true;
@@ -287,7 +287,7 @@ static void end_run(struct agent *agent, struct held *held, enum event_call call
 
         if (response != NULL) {
             event.value = state_of_response(call, response);
-            caller_write(&agent->caller, &event, EVENT_OK, NULL);
+            caller_write(&agent->caller, &event, HISTORY_OK, NULL);
         }
         ganger_free(response);
         caller_prepare_repeat(&event);
@@ -338,12 +338,13 @@ static void live_anew(struct agent *agent, struct held *held)
 {
     atomic_fetch_add(&agent->caller.fleet->shared->incarnations, 1);
     for (size_t i = 0; i < agent->held_count; i += 2) {
-        struct event event = caller_operation(&agent->caller, CALL_REGISTER, agent->held[i].task, agent->held[i].fence);
+        struct history_event event =
+            caller_operation(&agent->caller, CALL_REGISTER, agent->held[i].task, agent->held[i].fence);
 
         if (agent->held[i].gone)
             continue;
         event.invoked_us = clock_boot_us();
-        caller_write(&agent->caller, &event, EVENT_INVOKE, NULL);
+        caller_write(&agent->caller, &event, HISTORY_INVOKE, NULL);
         agent->held[i].gone = true;
     }
     register_agent(agent);
@@ -387,10 +388,10 @@ static void die(struct agent *agent, struct held *held)
 /* The whole process, with all its agents. */
 static void kill_process(struct agent *agent, struct held *held)
 {
-    struct event event = caller_operation(&agent->caller, CALL_DEATH, 0, 0);
+    struct history_event event = caller_operation(&agent->caller, CALL_DEATH, 0, 0);
 
     (void)held;
-    caller_write(&agent->caller, &event, EVENT_INVOKE, NULL);
+    caller_write(&agent->caller, &event, HISTORY_INVOKE, NULL);
     atomic_fetch_add(&agent->caller.fleet->shared->process_deaths, 1);
     (void)kill(getpid(), SIGKILL);
 }

@@ -36,18 +36,19 @@ void caller_reconnect(struct caller *caller)
     caller->ganger = connect_to(caller->fleet);
 }
 
-struct event caller_operation(struct caller *caller, enum event_call call, uint64_t task, uint64_t fence)
+struct history_event caller_operation(struct caller *caller, enum history_call call, uint64_t task, uint64_t fence)
 {
-    return (struct event){
+    return (struct history_event){
         .actor = caller->actor, .operation = ++caller->operations, .call = call, .task = task, .fence = fence};
 }
 
-void caller_write(struct caller *caller, const struct event *event, enum event_kind kind, const char *reason)
+void caller_write(struct caller *caller, const struct history_event *event, enum history_kind kind, const char *reason)
 {
-    struct event line = *event;
+    struct history_event line = *event;
 
     line.kind = kind;
     line.time_us = clock_boot_us();
+    line.revision = kind == HISTORY_OK || kind == HISTORY_REFUSED ? ganger_last_revision(caller->ganger) : 0;
     (void)snprintf(line.reason, sizeof(line.reason), "%s", reason != NULL ? reason : "");
     for (char *at = line.reason; *at != '\0'; at++) {
         if (*at == ' ' || *at == '\n')
@@ -56,12 +57,12 @@ void caller_write(struct caller *caller, const struct event *event, enum event_k
     history_write(caller->history, &line);
 }
 
-void caller_prepare_repeat(struct event *event)
+void caller_prepare_repeat(struct history_event *event)
 {
     event->round++;
 }
 
-void *caller_ask(struct caller *caller, struct event *event, const struct question *question)
+void *caller_ask(struct caller *caller, struct history_event *event, const struct question *question)
 {
     struct ganger_error error = {0};
     enum ganger_status status = GANGER_OK;
@@ -70,18 +71,18 @@ void *caller_ask(struct caller *caller, struct event *event, const struct questi
     for (;;) {
         if (event->invoked_us == 0)
             event->invoked_us = clock_boot_us();
-        caller_write(caller, event, EVENT_INVOKE, NULL);
+        caller_write(caller, event, HISTORY_INVOKE, NULL);
         status = ganger_call(caller->ganger, question->service, question->method, question->message,
                              question->timeout_ms, &response, &error);
         if (status != GANGER_DEADLINE_EXCEEDED && status != GANGER_UNAVAILABLE)
             break;
-        caller_write(caller, event, EVENT_UNKNOWN, error.reason);
+        caller_write(caller, event, HISTORY_UNKNOWN, error.reason);
         if (fleet_stopping(caller->fleet))
             return NULL;
         event->round++;
     }
     if (status != GANGER_OK) {
-        caller_write(caller, event, EVENT_REFUSED, error.reason);
+        caller_write(caller, event, HISTORY_REFUSED, error.reason);
         return NULL;
     }
     return response;

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "client/ganger.h"
+#include "tests/history/history.h"
 #include "tests/support/random.h"
 #include "tests/torture/fleet.h"
-#include "tests/torture/history.h"
 
 struct caller {
     const struct fleet *fleet;
@@ -21,7 +21,7 @@ void caller_close(struct caller *caller);
 void caller_reconnect(struct caller *caller);
 
 /* A new operation of the caller. */
-struct event caller_operation(struct caller *caller, enum event_call call, uint64_t task, uint64_t fence);
+struct history_event caller_operation(struct caller *caller, enum history_call call, uint64_t task, uint64_t fence);
 
 struct question {
     const ProtobufCServiceDescriptor *service;
@@ -33,7 +33,7 @@ struct question {
 /* Asks until there is an answer, as one has to when the outcome is not known, and writes down every try and a refusal.
  * A good answer is for its caller to write down (event is prepared for it) and to give to ganger_free. NULL when it was
  * refused, or when the fleet stops. */
-void *caller_ask(struct caller *caller, struct event *event, const struct question *question);
+void *caller_ask(struct caller *caller, struct history_event *event, const struct question *question);
 /* The same question again, although it was answered. */
-void caller_prepare_repeat(struct event *event);
-void caller_write(struct caller *caller, const struct event *event, enum event_kind kind, const char *reason);
+void caller_prepare_repeat(struct history_event *event);
+void caller_write(struct caller *caller, const struct history_event *event, enum history_kind kind, const char *reason);

@@ -27,7 +27,7 @@ struct run {
 
 /* The events of one task, in the order of time, and its runs. */
 struct story {
-    const struct event *events;
+    const struct history_event *events;
     size_t count;
     struct run runs[RUNS_PER_TASK_MAX];
     size_t run_count;
@@ -83,10 +83,10 @@ static void report(struct verdict *verdict, enum violation violation, const char
     va_end(arguments);
 }
 
-static void report_event(struct verdict *verdict, enum violation violation, const struct event *event)
+static void report_event(struct verdict *verdict, enum violation violation, const struct history_event *event)
 {
     report(verdict, violation, "%s of task %" PRIu64 " fence %" PRIu64 " by %" PRIx64 " at %" PRIu64 ": %s",
-           event_call_name(event->call), event->task, event->fence, event->actor, event->time_us, event->reason);
+           history_call_name(event->call), event->task, event->fence, event->actor, event->time_us, event->reason);
 }
 
 static int compare_numbers(uint64_t a, uint64_t b)
@@ -96,16 +96,16 @@ static int compare_numbers(uint64_t a, uint64_t b)
 
 static int by_task_and_time(const void *left, const void *right)
 {
-    const struct event *a = left;
-    const struct event *b = right;
+    const struct history_event *a = left;
+    const struct history_event *b = right;
 
     return a->task != b->task ? compare_numbers(a->task, b->task) : compare_numbers(a->time_us, b->time_us);
 }
 
 static int by_operation(const void *left, const void *right)
 {
-    const struct event *a = left;
-    const struct event *b = right;
+    const struct history_event *a = left;
+    const struct history_event *b = right;
 
     if (a->actor != b->actor)
         return compare_numbers(a->actor, b->actor);
@@ -118,8 +118,8 @@ static int by_operation(const void *left, const void *right)
 
 static int by_work(const void *left, const void *right)
 {
-    const struct event *a = left;
-    const struct event *b = right;
+    const struct history_event *a = left;
+    const struct history_event *b = right;
 
     return a->value != b->value ? compare_numbers(a->value, b->value) : compare_numbers(a->task, b->task);
 }
@@ -133,12 +133,12 @@ static struct run *find_run(struct story *story, uint64_t fence)
     return NULL;
 }
 
-static bool ends_run(enum event_call call)
+static bool ends_run(enum history_call call)
 {
     return call == CALL_COMPLETE || call == CALL_FAIL || call == CALL_RELEASE || call == CALL_REGISTER;
 }
 
-static void add_claim(struct story *story, const struct event *event)
+static void add_claim(struct story *story, const struct history_event *event)
 {
     struct run *run = find_run(story, event->fence);
     uint64_t lease_until_us = event->invoked_us + event->value * 1000;
@@ -161,7 +161,7 @@ static void add_claim(struct story *story, const struct event *event)
 static void end_with_process(const struct story *story, struct run *run)
 {
     for (size_t i = 0; i < story->deaths->count; i++) {
-        const struct event *death = &story->deaths->events[i];
+        const struct history_event *death = &story->deaths->events[i];
 
         if (death->actor >> ACTOR_THREAD_BITS == run->actor >> ACTOR_THREAD_BITS && death->time_us < run->given_up_us) {
             run->given_up_us = death->time_us;
@@ -174,26 +174,26 @@ static void end_with_process(const struct story *story, struct run *run)
 static void collect_runs(struct story *story)
 {
     for (size_t i = 0; i < story->count; i++) {
-        if (story->events[i].call == CALL_CLAIM && story->events[i].kind == EVENT_OK)
+        if (story->events[i].call == CALL_CLAIM && story->events[i].kind == HISTORY_OK)
             add_claim(story, &story->events[i]);
     }
     for (size_t i = 0; i < story->count; i++) {
-        const struct event *event = &story->events[i];
+        const struct history_event *event = &story->events[i];
         struct run *run = find_run(story, event->fence);
 
         if (run == NULL)
             continue;
-        if (event->call == CALL_HEARTBEAT && event->kind == EVENT_OK && strcmp(event->reason, "STALE") != 0) {
+        if (event->call == CALL_HEARTBEAT && event->kind == HISTORY_OK && strcmp(event->reason, "STALE") != 0) {
             uint64_t until_us = event->invoked_us + event->value * 1000;
 
             run->lease_until_us = until_us > run->lease_until_us ? until_us : run->lease_until_us;
         }
-        if (event->kind == EVENT_INVOKE && ends_run(event->call) && event->time_us < run->given_up_us) {
+        if (event->kind == HISTORY_INVOKE && ends_run(event->call) && event->time_us < run->given_up_us) {
             run->given_up_us = event->time_us;
             run->given_up_operation = event->operation;
         }
         run->completion_tried = run->completion_tried || event->call == CALL_COMPLETE;
-        run->completed = run->completed || (event->call == CALL_COMPLETE && event->kind == EVENT_OK);
+        run->completed = run->completed || (event->call == CALL_COMPLETE && event->kind == HISTORY_OK);
     }
     for (size_t i = 0; i < story->run_count; i++)
         end_with_process(story, &story->runs[i]);
@@ -228,7 +228,7 @@ static void judge_runs(struct story *story, uint64_t task)
     }
 }
 
-static bool is_replaced(const struct story *story, const struct event *event)
+static bool is_replaced(const struct story *story, const struct history_event *event)
 {
     for (size_t i = 0; i < story->run_count; i++) {
         if (story->runs[i].fence > event->fence && story->runs[i].claimed_us < event->invoked_us)
@@ -238,7 +238,7 @@ static bool is_replaced(const struct story *story, const struct event *event)
 }
 
 /* The holder's word was accepted: the run must have been the present one. */
-static void judge_accepted(struct story *story, const struct event *event)
+static void judge_accepted(struct story *story, const struct history_event *event)
 {
     if (find_run(story, event->fence) == NULL)
         report_event(story->verdict, VIOLATION_NO_SUCH_CLAIM, event);
@@ -248,7 +248,7 @@ static void judge_accepted(struct story *story, const struct event *event)
 
 /* Refused: right for a run that may have lost its lease, wrong for a live one, and wrong for any other reason. Failing
  * and releasing end the run themselves: when the first answer was lost on the way, a repeat may come too late. */
-static void judge_refused(struct story *story, const struct event *event)
+static void judge_refused(struct story *story, const struct history_event *event)
 {
     const struct run *run = find_run(story, event->fence);
     bool ends_itself = event->call == CALL_FAIL || event->call == CALL_RELEASE;
@@ -267,16 +267,16 @@ static void judge_refused(struct story *story, const struct event *event)
 static void judge_words(struct story *story)
 {
     for (size_t i = 0; i < story->count; i++) {
-        const struct event *event = &story->events[i];
+        const struct history_event *event = &story->events[i];
         bool about_run = event->call == CALL_START || event->call == CALL_HEARTBEAT ||
                          (ends_run(event->call) && event->call != CALL_REGISTER);
         bool stale = event->call == CALL_HEARTBEAT && strcmp(event->reason, "STALE") == 0;
 
         if (!about_run)
             continue;
-        if (event->kind == EVENT_REFUSED || (event->kind == EVENT_OK && stale))
+        if (event->kind == HISTORY_REFUSED || (event->kind == HISTORY_OK && stale))
             judge_refused(story, event);
-        else if (event->kind == EVENT_OK)
+        else if (event->kind == HISTORY_OK)
             judge_accepted(story, event);
     }
 }
@@ -288,21 +288,21 @@ static void judge_end(struct story *story)
     uint64_t ended_us = UINT64_MAX;
 
     for (size_t i = 0; i < story->count; i++) {
-        const struct event *event = &story->events[i];
+        const struct history_event *event = &story->events[i];
 
-        if (event->call == CALL_COMPLETE && event->kind == EVENT_OK) {
+        if (event->call == CALL_COMPLETE && event->kind == HISTORY_OK) {
             if (ended_by != 0 && ended_by != event->fence)
                 report_event(story->verdict, VIOLATION_TWO_COMPLETIONS, event);
             ended_by = event->fence;
             ended_us = earliest(ended_us, event->time_us);
         }
-        if (event->call == CALL_CLAIM && event->kind == EVENT_OK && event->invoked_us > ended_us)
+        if (event->call == CALL_CLAIM && event->kind == HISTORY_OK && event->invoked_us > ended_us)
             report_event(story->verdict, VIOLATION_CLAIMED_AFTER_END, event);
     }
 }
 
 /* What the broker has of the task at the end, before and after its last restart. */
-static void judge_state(struct story *story, const struct event *state)
+static void judge_state(struct story *story, const struct history_event *state)
 {
     const struct run *run = find_run(story, state->fence);
     bool completed_seen = false;
@@ -322,25 +322,25 @@ static void judge_state(struct story *story, const struct event *state)
     story->verdict->completed_unseen += !completed_seen;
 }
 
-static bool states_equal(const struct event *a, const struct event *b)
+static bool states_equal(const struct history_event *a, const struct history_event *b)
 {
     return a->fence == b->fence && a->value == b->value && strcmp(a->reason, b->reason) == 0;
 }
 
 static void judge_existence(struct story *story, uint64_t task)
 {
-    const struct event *submitted = NULL;
-    const struct event *states[2] = {NULL, NULL};
+    const struct history_event *submitted = NULL;
+    const struct history_event *states[2] = {NULL, NULL};
 
     for (size_t i = 0; i < story->count; i++) {
-        const struct event *event = &story->events[i];
+        const struct history_event *event = &story->events[i];
 
-        if (event->call == CALL_SUBMIT && event->kind == EVENT_OK) {
+        if (event->call == CALL_SUBMIT && event->kind == HISTORY_OK) {
             if (submitted != NULL && submitted->value != event->value)
                 report_event(story->verdict, VIOLATION_DUPLICATE_ID, event);
             submitted = event;
         }
-        if (event->call == CALL_STATE && event->kind == EVENT_OK && event->round < 2)
+        if (event->call == CALL_STATE && event->kind == HISTORY_OK && event->round < 2)
             states[event->round] = event;
     }
     if (states[1] != NULL)
@@ -395,31 +395,31 @@ static void judge_tasks(struct history *history, struct verdict *verdict)
 /* Whether the answer repeats one of the first round's: a repeat of a submit names the same tasks; one of a claim names
  * no run that the first answer did not; one of a run's end gets the same answer, or STALE_FENCE once the task has gone
  * on to another run. */
-static bool repeats_answer(const struct event *first, const struct event *repeat)
+static bool repeats_answer(const struct history_event *first, const struct history_event *repeat)
 {
     bool same_answer = first->kind == repeat->kind && first->task == repeat->task && first->fence == repeat->fence &&
                        first->value == repeat->value;
-    bool gone_on = repeat->kind == EVENT_REFUSED && (repeat->call == CALL_FAIL || repeat->call == CALL_RELEASE);
+    bool gone_on = repeat->kind == HISTORY_REFUSED && (repeat->call == CALL_FAIL || repeat->call == CALL_RELEASE);
 
     if (repeat->call == CALL_CLAIM)
         return first->task == repeat->task && first->fence == repeat->fence;
     return same_answer || gone_on;
 }
 
-static bool is_answer(const struct event *event)
+static bool is_answer(const struct history_event *event)
 {
     bool repeatable = event->call == CALL_SUBMIT || event->call == CALL_CLAIM ||
                       (ends_run(event->call) && event->call != CALL_REGISTER);
 
     if (event->call == CALL_CLAIM && event->task == 0)
         return false; // an empty answer: everything in the first one may have ended since
-    if (event->call == CALL_SUBMIT && event->kind == EVENT_REFUSED)
+    if (event->call == CALL_SUBMIT && event->kind == HISTORY_REFUSED)
         return false; // refused submits are judged anew each time
-    return repeatable && (event->kind == EVENT_OK || event->kind == EVENT_REFUSED);
+    return repeatable && (event->kind == HISTORY_OK || event->kind == HISTORY_REFUSED);
 }
 
 /* All events of one operation, in the order of rounds. */
-static void judge_operation(const struct event *events, size_t count, struct verdict *verdict)
+static void judge_operation(const struct history_event *events, size_t count, struct verdict *verdict)
 {
     size_t first = 0;
 
@@ -440,7 +440,7 @@ static void judge_operation(const struct event *events, size_t count, struct ver
 
 static void judge_operations(struct history *history, struct verdict *verdict)
 {
-    const struct event *events = history->events;
+    const struct history_event *events = history->events;
     size_t end = 0;
 
     qsort(history->events, history->count, sizeof(*history->events), by_operation);
@@ -452,13 +452,13 @@ static void judge_operations(struct history *history, struct verdict *verdict)
     }
 }
 
-static void judge_works(const struct event *events, size_t count, struct verdict *verdict)
+static void judge_works(const struct history_event *events, size_t count, struct verdict *verdict)
 {
-    const struct event *previous = NULL;
+    const struct history_event *previous = NULL;
 
     for (size_t i = 0; i < count; i++) {
-        const struct event *event = &events[i];
-        bool names_work = (event->call == CALL_SUBMIT || event->call == CALL_STATE) && event->kind == EVENT_OK;
+        const struct history_event *event = &events[i];
+        bool names_work = (event->call == CALL_SUBMIT || event->call == CALL_STATE) && event->kind == HISTORY_OK;
 
         if (!names_work)
             continue;
@@ -474,10 +474,10 @@ void checker_run(struct history *history, struct verdict *ret_verdict)
     struct verdict verdict = {0};
 
     for (size_t i = 0; i < history->count; i++) {
-        const struct event *event = &history->events[i];
+        const struct history_event *event = &history->events[i];
 
         verdict.calls[event->call][event->kind]++;
-        if (event->kind == EVENT_BROKEN)
+        if (event->kind == HISTORY_BROKEN)
             report_event(&verdict, VIOLATION_SEEN_BY_CLIENT, event);
     }
     if (history->count > 0) {

@@ -4,7 +4,7 @@
  * operation and the arrival of the reply, and a violation is reported only when no moment in there would excuse it. */
 #pragma once
 
-#include "tests/torture/history.h"
+#include "tests/history/history.h"
 
 #include <stdint.h>
 
@@ -41,7 +41,7 @@ struct verdict {
     uint64_t replaced_runs;         /* whose task was handed out again */
     uint64_t late_refused;          /* STALE_FENCE for the word of a holder that had lost its run */
     uint64_t repeats;               /* answered repeats of submits, claims, and ends of runs */
-    uint64_t calls[EVENT_CALLS][EVENT_KINDS];
+    uint64_t calls[HISTORY_CALLS][HISTORY_KINDS];
 };
 
 /* Sorts the history. */

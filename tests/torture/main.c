@@ -2,6 +2,7 @@
  * reads what everybody saw. Exit status: 0 all promises kept, 1 a violation or no end in time, 2 usage. */
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "tests/history/replay.h"
 #include "tests/support/process.h"
 #include "tests/torture/checker.h"
 #include "tests/torture/fleet.h"
@@ -341,15 +342,25 @@ static void print_row(const char *name, uint64_t count)
     (void)printf("  %-40s %10" PRIu64 "\n", name, count);
 }
 
-static void print_verdict(const struct torture *torture, const struct verdict *verdict)
+static void print_replay(const struct replay_report *report)
+{
+    for (size_t i = 0; i < REPLAY_VIOLATIONS; i++) {
+        print_row(replay_violation_name((enum replay_violation)i), report->violations[i]);
+        if (report->violations[i] > 0)
+            (void)printf("    %s\n", report->examples[i]);
+    }
+}
+
+static void print_verdict(const struct torture *torture, const struct verdict *verdict,
+                          const struct replay_report *replay)
 {
     const struct fleet_shared *shared = torture->fleet.shared;
     uint64_t refused = 0;
     uint64_t unknown = 0;
 
-    for (size_t i = 0; i < EVENT_CALLS; i++) {
-        refused += verdict->calls[i][EVENT_REFUSED];
-        unknown += verdict->calls[i][EVENT_UNKNOWN];
+    for (size_t i = 0; i < HISTORY_CALLS; i++) {
+        refused += verdict->calls[i][HISTORY_REFUSED];
+        unknown += verdict->calls[i][HISTORY_UNKNOWN];
     }
     (void)printf("torture with seed %" PRIu64 ": %" PRIu32 " processes x %" PRIu32 " agents, %.1f s\n",
                  torture->fleet.seed, torture->fleet.processes, torture->fleet.threads,
@@ -361,9 +372,9 @@ static void print_verdict(const struct torture *torture, const struct verdict *v
     print_row("  pauses of that, when nothing went on", torture->pauses);
     print_row("runs handed out", verdict->runs);
     print_row("  of these, replaced by a later run", verdict->replaced_runs);
-    print_row("attempts failed", verdict->calls[CALL_FAIL][EVENT_OK]);
-    print_row("runs released", verdict->calls[CALL_RELEASE][EVENT_OK]);
-    print_row("failed tasks retried by the operator", verdict->calls[CALL_RETRY][EVENT_OK]);
+    print_row("attempts failed", verdict->calls[CALL_FAIL][HISTORY_OK]);
+    print_row("runs released", verdict->calls[CALL_RELEASE][HISTORY_OK]);
+    print_row("failed tasks retried by the operator", verdict->calls[CALL_RETRY][HISTORY_OK]);
     print_row("agents that died in silence", atomic_load(&shared->agent_deaths));
     print_row("processes of agents killed", atomic_load(&shared->process_deaths));
     print_row("agents registered anew in mid-run", atomic_load(&shared->incarnations));
@@ -372,12 +383,14 @@ static void print_verdict(const struct torture *torture, const struct verdict *v
     print_row("calls refused", refused);
     print_row("repeats answered", verdict->repeats);
     print_row("calls without an answer in time", unknown);
+    print_row("replies replayed by revision", replay->replies);
     (void)printf("violations\n");
     for (size_t i = 0; i < VIOLATIONS; i++) {
         print_row(violation_name((enum violation)i), verdict->violations[i]);
         if (verdict->violations[i] > 0)
             (void)printf("    %s\n", verdict->examples[i]);
     }
+    print_replay(replay);
     print_row("processes that ended as they must not", torture->problems);
 }
 
@@ -410,6 +423,7 @@ int main(int argc, char **argv)
     char broker[4096];
     struct history *history = allocate_zero(1, sizeof(*history));
     struct verdict verdict;
+    struct replay_report replay;
     bool kept = false;
 
     torture.options = (struct options){.seed = seed_from_environment(),
@@ -440,9 +454,11 @@ int main(int argc, char **argv)
     finish(&torture);
 
     torture.problems += !read_histories(&torture.fleet, history);
+    replay_run(history, &replay);
     checker_run(history, &verdict);
-    print_verdict(&torture, &verdict);
-    kept = torture.problems == 0 && verdict_violations(&verdict) == 0 && verdict.completed == torture.fleet.works;
+    print_verdict(&torture, &verdict, &replay);
+    kept = torture.problems == 0 && verdict_violations(&verdict) == 0 && replay_violations(&replay) == 0 &&
+           verdict.completed == torture.fleet.works;
     (void)printf("%s\n", kept ? "every task was completed exactly once" : "PROMISES BROKEN");
     if (torture.options.keep || !kept)
         (void)printf("kept: %s\n", torture.fleet.directory);

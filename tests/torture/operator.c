@@ -10,7 +10,7 @@
 #define LOOK_INTERVAL_MS 100
 #define PAGE_SIZE 500
 
-typedef void each_task_fn(struct caller *caller, const Ganger__V1__Task *task, const struct event *event);
+typedef void each_task_fn(struct caller *caller, const Ganger__V1__Task *task, const struct history_event *event);
 
 /* Calls each_task for every task in one of the states (none = in any). False when it had to stop. */
 static bool for_each_task(struct caller *caller, Ganger__V1__TaskState state, uint32_t round, each_task_fn *each_task)
@@ -23,7 +23,7 @@ static bool for_each_task(struct caller *caller, Ganger__V1__TaskState state, ui
     request.page_size = PAGE_SIZE;
     do {
         Ganger__V1__ListTasksResponse *response = NULL;
-        struct event event = caller_operation(caller, CALL_STATE, 0, 0);
+        struct history_event event = caller_operation(caller, CALL_STATE, 0, 0);
 
         event.round = round;
         response = caller_ask(caller, &event, &question);
@@ -38,18 +38,18 @@ static bool for_each_task(struct caller *caller, Ganger__V1__TaskState state, ui
     return true;
 }
 
-static void retry_task(struct caller *caller, const Ganger__V1__Task *task, const struct event *event)
+static void retry_task(struct caller *caller, const Ganger__V1__Task *task, const struct history_event *event)
 {
     Ganger__V1__RetryTaskRequest request = GANGER__V1__RETRY_TASK_REQUEST__INIT;
     struct question question = {&ganger__v1__tasks__descriptor, "RetryTask", &request.base, CALL_TIMEOUT_MS};
-    struct event retry = caller_operation(caller, CALL_RETRY, task->task_id, 0);
+    struct history_event retry = caller_operation(caller, CALL_RETRY, task->task_id, 0);
     Ganger__V1__RetryTaskResponse *response = NULL;
 
     (void)event;
     request.task_id = task->task_id;
     response = caller_ask(caller, &retry, &question);
     if (response != NULL)
-        caller_write(caller, &retry, EVENT_OK, NULL);
+        caller_write(caller, &retry, HISTORY_OK, NULL);
     ganger_free(response);
 }
 
@@ -108,34 +108,34 @@ static const char *state_name(Ganger__V1__TaskState state)
     return value != NULL ? value->name : "UNKNOWN";
 }
 
-static void write_state(struct caller *caller, const Ganger__V1__Task *task, const struct event *event)
+static void write_state(struct caller *caller, const Ganger__V1__Task *task, const struct history_event *event)
 {
-    struct event state = *event;
+    struct history_event state = *event;
     char expected[64];
 
     state.task = task->task_id;
     state.fence = task->fence;
     state.value = task->spec != NULL ? fleet_work_of(task->spec->title) : 0;
-    caller_write(caller, &state, EVENT_OK, state_name(task->state));
+    caller_write(caller, &state, HISTORY_OK, state_name(task->state));
     if (task->state != GANGER__V1__TASK_STATE__COMPLETED)
         return;
     fleet_result(state.value, state.fence, expected);
     if (task->outcome == NULL || task->outcome->fence != state.fence || task->outcome->result.len != strlen(expected) ||
         memcmp(task->outcome->result.data, expected, strlen(expected)) != 0)
-        caller_write(caller, &state, EVENT_BROKEN, "RESULT_OF_ANOTHER_RUN");
+        caller_write(caller, &state, HISTORY_BROKEN, "RESULT_OF_ANOTHER_RUN");
 }
 
 int reader_main(const struct fleet *fleet, uint32_t round)
 {
     struct caller caller;
-    struct event event;
+    struct history_event event;
     bool complete = false;
 
     open_caller(&caller, fleet, round == 0 ? "reader-0" : "reader-1", 0x30000000000u + round);
     complete = for_each_task(&caller, GANGER__V1__TASK_STATE__TASK_STATE_UNSPECIFIED, round, write_state);
     event = caller_operation(&caller, CALL_STATE, 0, 0);
     if (complete && count_in_state(&caller, GANGER__V1__TASK_STATE__COMPLETED) != fleet->works)
-        caller_write(&caller, &event, EVENT_BROKEN, "COUNT_DIFFERS");
+        caller_write(&caller, &event, HISTORY_BROKEN, "COUNT_DIFFERS");
     caller_close(&caller);
     return complete ? 0 : 1;
 }

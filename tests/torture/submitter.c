@@ -14,7 +14,7 @@
 #define PERMILLE_ATOMIC 300
 
 struct batch {
-    struct event event;
+    struct history_event event;
     uint64_t sequence;
     uint64_t first_work;
     size_t count;
@@ -29,17 +29,17 @@ struct submitter {
     struct batch open[BATCHES_OPEN];
 };
 
-static void write_answer(struct submitter *submitter, const struct batch *batch, struct event *event,
+static void write_answer(struct submitter *submitter, const struct batch *batch, struct history_event *event,
                          const Ganger__V1__SubmitTasksResponse *response)
 {
     if (response->n_outcomes != batch->count)
-        caller_write(&submitter->caller, event, EVENT_BROKEN, "ANOTHER_NUMBER_OF_OUTCOMES");
+        caller_write(&submitter->caller, event, HISTORY_BROKEN, "ANOTHER_NUMBER_OF_OUTCOMES");
     for (size_t i = 0; i < response->n_outcomes; i++) {
         const Ganger__V1__SubmitOutcome *outcome = response->outcomes[i];
 
         event->task = outcome->task_id;
         event->value = batch->first_work + i;
-        caller_write(&submitter->caller, event, outcome->status == GANGER_OK ? EVENT_OK : EVENT_BROKEN,
+        caller_write(&submitter->caller, event, outcome->status == GANGER_OK ? HISTORY_OK : HISTORY_BROKEN,
                      outcome->reason);
     }
     event->task = event->value = 0;

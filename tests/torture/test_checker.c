@@ -24,9 +24,9 @@ static struct verdict judge(const char *text)
     char *line = NULL;
 
     while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
-        struct event event;
+        struct history_event event;
 
-        cr_assert(event_parse(line, &event), "not an event: %s", line);
+        cr_assert(history_parse(line, &event), "not an event: %s", line);
         history_add(&history, &event);
     }
     checker_run(&history, &verdict);
@@ -259,12 +259,12 @@ Test(checker, passes_on_what_a_client_saw)
 
 Test(history, reads_only_whole_events)
 {
-    struct event event;
+    struct history_event event;
 
-    cr_expect(event_parse("1 2 a 3 0 ok claim 7 10 1 -\n", &event));
+    cr_expect(history_parse("1 2 a 3 0 ok claim 7 10 1 -\n", &event));
     cr_expect(event.actor == 10 && event.fence == 10 && event.call == CALL_CLAIM);
-    cr_expect(!event_parse("1 2 a 3 0 ok claim 7 10\n", &event));
-    cr_expect(!event_parse("1 2 a 3 0 ok jump 7 10 1 -\n", &event));
-    cr_expect(!event_parse("1 2 a x 0 ok claim 7 10 1 -\n", &event));
-    cr_expect(!event_parse("", &event));
+    cr_expect(!history_parse("1 2 a 3 0 ok claim 7 10\n", &event));
+    cr_expect(!history_parse("1 2 a 3 0 ok jump 7 10 1 -\n", &event));
+    cr_expect(!history_parse("1 2 a x 0 ok claim 7 10 1 -\n", &event));
+    cr_expect(!history_parse("", &event));
 }

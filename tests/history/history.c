@@ -1,4 +1,4 @@
-#include "tests/torture/history.h"
+#include "tests/history/history.h"
 
 #include "common/base/check.h"
 
@@ -12,18 +12,19 @@
 
 #define LINE_SIZE 320
 
-static const char *const kind_names[EVENT_KINDS] = {
-    [EVENT_INVOKE] = "invoke",   [EVENT_OK] = "ok",         [EVENT_REFUSED] = "refused",
-    [EVENT_UNKNOWN] = "unknown", [EVENT_BROKEN] = "broken",
+static const char *const kind_names[HISTORY_KINDS] = {
+    [HISTORY_INVOKE] = "invoke",   [HISTORY_OK] = "ok",         [HISTORY_REFUSED] = "refused",
+    [HISTORY_UNKNOWN] = "unknown", [HISTORY_BROKEN] = "broken",
 };
 
-static const char *const call_names[EVENT_CALLS] = {
+static const char *const call_names[HISTORY_CALLS] = {
     [CALL_SUBMIT] = "submit",     [CALL_CLAIM] = "claim", [CALL_START] = "start",     [CALL_HEARTBEAT] = "heartbeat",
     [CALL_COMPLETE] = "complete", [CALL_FAIL] = "fail",   [CALL_RELEASE] = "release", [CALL_REGISTER] = "register",
-    [CALL_RETRY] = "retry",       [CALL_STATE] = "state", [CALL_DEATH] = "death",
+    [CALL_RETRY] = "retry",       [CALL_STATE] = "state", [CALL_DEATH] = "death",     [CALL_CANCEL] = "cancel",
+    [CALL_OTHER] = "other",
 };
 
-const char *event_call_name(enum event_call call)
+const char *history_call_name(enum history_call call)
 {
     return call_names[call];
 }
@@ -35,15 +36,18 @@ int history_open(const char *path)
 
 /* One write for one line: O_APPEND keeps the lines of several threads apart, and a killed process leaves whole lines.
  */
-void history_write(int file, const struct event *event)
+void history_write(int file, const struct history_event *event)
 {
     char line[LINE_SIZE];
+    char revision[24] = "";
+    if (event->revision != 0)
+        (void)snprintf(revision, sizeof revision, " %" PRIu64, event->revision);
     int size = snprintf(line, sizeof(line),
                         "%" PRIu64 " %" PRIu64 " %" PRIx64 " %" PRIu64 " %" PRIu32 " %s %s %" PRIu64 " %" PRIu64
-                        " %" PRIu64 " %s\n",
+                        " %" PRIu64 " %s%s\n",
                         event->time_us, event->invoked_us, event->actor, event->operation, event->round,
                         kind_names[event->kind], call_names[event->call], event->task, event->fence, event->value,
-                        event->reason[0] != '\0' ? event->reason : "-");
+                        event->reason[0] != '\0' ? event->reason : "-", revision);
 
     CHECK(size > 0 && (size_t)size < sizeof(line));
     CHECK(write(file, line, (size_t)size) == (ssize_t)size);
@@ -57,7 +61,7 @@ struct history *history_free(struct history *history)
     return NULL;
 }
 
-void history_add(struct history *history, const struct event *event)
+void history_add(struct history *history, const struct history_event *event)
 {
     if (history->count == history->capacity) {
         history->capacity = history->capacity == 0 ? 1024 : history->capacity * 2;
@@ -101,9 +105,9 @@ static bool take_word(const char **line, char *word, size_t size)
     return true;
 }
 
-bool event_parse(const char *line, struct event *ret_event)
+bool history_parse(const char *line, struct history_event *ret_event)
 {
-    struct event event = {0};
+    struct history_event event = {0};
     char kind_name[16];
     char call_name[16];
     uint64_t round = 0;
@@ -117,13 +121,15 @@ bool event_parse(const char *line, struct event *ret_event)
         !take_number(&line, 10, &event.fence) || !take_number(&line, 10, &event.value) ||
         !take_word(&line, event.reason, sizeof(event.reason)))
         return false;
-    kind = find_name(kind_name, kind_names, EVENT_KINDS);
-    call = find_name(call_name, call_names, EVENT_CALLS);
+    if (*line >= '0' && *line <= '9')
+        event.revision = strtoull(line, NULL, 10);
+    kind = find_name(kind_name, kind_names, HISTORY_KINDS);
+    call = find_name(call_name, call_names, HISTORY_CALLS);
     if (kind < 0 || call < 0)
         return false;
     event.round = (uint32_t)round;
-    event.kind = (enum event_kind)kind;
-    event.call = (enum event_call)call;
+    event.kind = (enum history_kind)kind;
+    event.call = (enum history_call)call;
     *ret_event = event;
     return true;
 }
@@ -138,10 +144,10 @@ enum status history_read(struct history *history, const char *path, struct error
     if (stream == NULL)
         return error_set(error, STATUS_UNAVAILABLE, "NO_HISTORY", "%s: %s", path, strerror(errno));
     while (status == STATUS_OK && fgets(line, sizeof(line), stream) != NULL) {
-        struct event event;
+        struct history_event event;
 
         number++;
-        if (event_parse(line, &event))
+        if (history_parse(line, &event))
             history_add(history, &event);
         else
             status = error_set(error, STATUS_DATA_LOSS, "BAD_HISTORY", "%s:%zu: not an event", path, number);
