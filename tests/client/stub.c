@@ -159,50 +159,40 @@ static void put_entry(Ganger__V1__Context_Service *service, const Ganger__V1__Pu
     rpc_call_refuse_with(closure_data, &error, buffer_view(&detail));
 }
 
-#define DEFINE_UNIMPLEMENTED(name, Service, Request, Response)                                                         \
-    static void name(Ganger__V1__##Service##_Service *service, const Ganger__V1__##Request *request,                   \
-                     Ganger__V1__##Response##_Closure closure, void *closure_data)                                     \
-    {                                                                                                                  \
-        (void)service;                                                                                                 \
-        (void)request;                                                                                                 \
-        (void)closure;                                                                                                 \
-        refuse(closure_data, STATUS_UNIMPLEMENTED, "NO_METHOD");                                                       \
-    }
-DEFINE_UNIMPLEMENTED(list_tasks, Tasks, ListTasksRequest, ListTasksResponse)
-DEFINE_UNIMPLEMENTED(cancel_task, Tasks, CancelTaskRequest, CancelTaskResponse)
-DEFINE_UNIMPLEMENTED(retry_task, Tasks, RetryTaskRequest, RetryTaskResponse)
-DEFINE_UNIMPLEMENTED(get_entry, Context, GetEntryRequest, GetEntryResponse)
-DEFINE_UNIMPLEMENTED(list_entries, Context, ListEntriesRequest, ListEntriesResponse)
-DEFINE_UNIMPLEMENTED(delete_entry, Context, DeleteEntryRequest, DeleteEntryResponse)
-DEFINE_UNIMPLEMENTED(context_stats, Context, ContextStatsRequest, ContextStatsResponse)
+#define METHODS_MAX 64
+
+static void unimplemented(ProtobufCService *service, const ProtobufCMessage *request, ProtobufCClosure closure,
+                          void *closure_data)
+{
+    (void)service;
+    (void)request;
+    (void)closure;
+    refuse(closure_data, STATUS_UNIMPLEMENTED, "NO_METHOD");
+}
 
 static Ganger__V1__Tasks_Service tasks = {
     .base = {.descriptor = &ganger__v1__tasks__descriptor, .invoke = protobuf_c_service_invoke_internal},
     .submit_tasks = submit_tasks,
     .get_task = get_task,
     .wait_task = wait_task,
-    .watch_tasks = watch_tasks,
-    .list_tasks = list_tasks,
-    .cancel_task = cancel_task,
-    .retry_task = retry_task};
+    .watch_tasks = watch_tasks};
 static Ganger__V1__Context_Service context = {
     .base = {.descriptor = &ganger__v1__context__descriptor, .invoke = protobuf_c_service_invoke_internal},
-    .put_entry = put_entry,
-    .get_entry = get_entry,
-    .list_entries = list_entries,
-    .delete_entry = delete_entry,
-    .context_stats = context_stats};
+    .put_entry = put_entry};
 
-static const struct rpc_method task_methods[] = {
-    {.name = "SubmitTasks", .request_max = BODY_MAX}, {.name = "GetTask", .request_max = 64},
-    {.name = "WaitTask", .request_max = 64},          {.name = "WatchTasks", .streams = true, .request_max = 16384},
-    {.name = "ListTasks", .request_max = 4096},       {.name = "CancelTask", .request_max = 4096},
-    {.name = "RetryTask", .request_max = 64}};
-static const struct rpc_method context_methods[] = {{.name = "PutEntry", .request_max = BODY_MAX},
-                                                    {.name = "GetEntry", .request_max = 4096},
-                                                    {.name = "ListEntries", .request_max = 4096},
-                                                    {.name = "DeleteEntry", .request_max = 4096},
-                                                    {.name = "ContextStats", .request_max = 64}};
+/* A row for each method of the service, and a handler for those that the stub does not know. */
+static const struct rpc_method *methods_of(ProtobufCService *service, struct rpc_method *rows)
+{
+    void (**handlers)(void) = (void (**)(void))(service + 1);
+
+    for (unsigned i = 0; i < service->descriptor->n_methods; i++) {
+        const char *name = service->descriptor->methods[i].name;
+        rows[i] = (struct rpc_method){.name = name, .streams = strncmp(name, "Watch", 5) == 0, .request_max = BODY_MAX};
+        if (handlers[i] == NULL)
+            handlers[i] = (void (*)(void))unimplemented;
+    }
+    return rows;
+}
 
 static void *serve(void *data)
 {
@@ -222,8 +212,9 @@ static void *serve(void *data)
 struct stub *stub_start(const char *endpoint)
 {
     const char *endpoints[] = {endpoint, NULL};
-    const struct rpc_service services[] = {{.service = &tasks.base, .methods = task_methods},
-                                           {.service = &context.base, .methods = context_methods}};
+    static struct rpc_method rows[2][METHODS_MAX];
+    const struct rpc_service services[] = {{.service = &tasks.base, .methods = methods_of(&tasks.base, rows[0])},
+                                           {.service = &context.base, .methods = methods_of(&context.base, rows[1])}};
     const struct rpc_server_options options = {.endpoints = endpoints, .services = services, .service_count = 2};
     struct error error = {0};
     struct stub *stub = allocate_zero(1, sizeof *stub);
