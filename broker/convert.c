@@ -58,6 +58,12 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .depends_on_index_count = message->n_depends_on_index,
             .on_dependency_failure = (enum dependency_policy)message->on_dependency_failure,
             .parent_id = message->parent_id,
+            .expires_at_ms = message->expires_at_ms,
+            .start_timeout_ms = message->start_timeout_ms,
+            .max_crashes = message->max_crashes,
+            .max_deliveries = message->max_deliveries,
+            .non_retryable = (const char *const *)message->non_retryable,
+            .non_retryable_count = message->n_non_retryable,
             .idempotency_key = "",
             .fairness_key = "",
         };
@@ -68,11 +74,12 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
 struct outcome outcome_of_message(const Ganger__V1__Outcome *message)
 {
     if (message == NULL)
-        return (struct outcome){.content_type = "", .message = "", .exit_status = -1};
+        return (struct outcome){.content_type = "", .message = "", .error_type = "", .exit_status = -1};
     return (struct outcome){
         .result = bytes_of_message(message->result),
         .content_type = message->content_type,
         .message = message->message,
+        .error_type = message->error_type,
         .exit_status = message->exit_status,
         .signal = message->signal,
     };
@@ -142,6 +149,15 @@ static uint64_t *ids_of_spec(struct arena *arena, const struct task_spec *spec)
     return ids;
 }
 
+static char **messages_of_texts(struct arena *arena, const char *const *texts, size_t count)
+{
+    char **pointers = arena_zero(arena, count, sizeof(char *));
+
+    for (size_t i = 0; i < count; i++)
+        pointers[i] = borrowed_text(texts[i]);
+    return pointers;
+}
+
 static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct task_spec *spec)
 {
     Ganger__V1__TaskSpec *message = arena_zero(arena, 1, sizeof *message);
@@ -167,6 +183,12 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     message->n_depends_on = spec->depends_on_count;
     message->on_dependency_failure = (Ganger__V1__DependencyPolicy)spec->on_dependency_failure;
     message->parent_id = spec->parent_id;
+    message->expires_at_ms = spec->expires_at_ms;
+    message->start_timeout_ms = spec->start_timeout_ms;
+    message->max_crashes = spec->max_crashes;
+    message->max_deliveries = spec->max_deliveries;
+    message->non_retryable = messages_of_texts(arena, spec->non_retryable, spec->non_retryable_count);
+    message->n_non_retryable = spec->non_retryable_count;
     return message;
 }
 
@@ -178,6 +200,7 @@ static Ganger__V1__Outcome *message_of_outcome(struct arena *arena, const struct
     message->result = borrowed_bytes(outcome->result);
     message->content_type = borrowed_text(outcome->content_type);
     message->message = borrowed_text(outcome->message);
+    message->error_type = borrowed_text(outcome->error_type);
     message->exit_status = outcome->exit_status;
     message->signal = outcome->signal;
     message->fence = outcome->fence;

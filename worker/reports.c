@@ -145,6 +145,7 @@ static void send_report(struct run *run)
     outcome.result.len = result.size;
     outcome.content_type = content_type;
     outcome.message = decision.message;
+    outcome.error_type = decision.error_type;
     outcome.exit_status = run->ending.started ? run->ending.exit_status : -1;
     outcome.signal = run->ending.signal;
 

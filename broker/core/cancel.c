@@ -1,5 +1,6 @@
 /* What submitters and operators do to a task that somebody else works on: cancel it, or give it a new life. */
 #include "broker/core/core.h"
+#include "broker/core/ending.h"
 #include "broker/core/limits.h"
 #include "broker/core/release.h"
 #include "common/base/id.h"
@@ -74,6 +75,10 @@ enum status step_retry(struct step *step, const struct command *command)
     task.ended_ms = 0;
     task.run_end = RUN_IS_OPEN;
     task.cancel_reason[0] = '\0';
+    if (task.fence == 0)
+        outcome_drop(step, &task); /* no run's, but why it ended without one */
+    if (task.now.expires_ms <= step->now.wall_ms)
+        task.now.expires_ms = 0;
     task_write(step, &task);
     return answer_task(step, command, &task);
 }

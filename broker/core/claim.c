@@ -98,17 +98,12 @@ static void assign(struct step *step, const struct command_claim *claim, struct 
 {
     struct broker *broker = step->broker;
 
-    task_move(task, MOVE_CLAIM, TASK_ASSIGNED);
     task->fence = counters_next(&broker->counters, &broker->counters.fence);
     task->run_end = RUN_IS_OPEN;
     task->deliveries++;
     task->claimed_ms = step->now.wall_ms;
-    task->started_ms = 0;
-    task->now.time_base = STORE_TIME;
-    task->now.due_ms = lease_end_ms(broker, step->now.store_ms);
     memcpy(task->now.agent_id, claim->agent_id, strlen(claim->agent_id) + 1);
-    if (claim->start)
-        run_begin(step, task);
+    run_assign(step, task, claim->start);
 }
 
 /* Takes the head of the lane, or sets it aside. The view is made before anything is written, because it can fail.

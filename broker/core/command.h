@@ -79,7 +79,8 @@ struct outcome {
     struct bytes result;
     const char *content_type;
     const char *message;
-    int32_t exit_status; /* -1 where there was no process */
+    const char *error_type; /* what kind of failure; "" = none is named */
+    int32_t exit_status;    /* -1 where there was no process */
     int32_t signal;
     uint64_t fence;
 };

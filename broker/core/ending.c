@@ -37,7 +37,16 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
 static bool is_plain(const struct outcome *outcome)
 {
     return outcome->result.size == 0 && outcome->content_type[0] == '\0' && outcome->message[0] == '\0' &&
-           outcome->exit_status == -1 && outcome->signal == 0;
+           outcome->error_type[0] == '\0' && outcome->exit_status == -1 && outcome->signal == 0;
+}
+
+void outcome_drop(struct step *step, struct task *task)
+{
+    struct key key = key_of_id(task->id);
+
+    if (task->has_outcome)
+        store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
+    task->has_outcome = false;
 }
 
 void outcome_save(struct step *step, struct task *task, const struct outcome *outcome)
@@ -47,9 +56,7 @@ void outcome_save(struct step *step, struct task *task, const struct outcome *ou
     char message[MESSAGE_MAX + 1];
 
     if (is_plain(outcome)) {
-        if (task->has_outcome)
-            store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
-        task->has_outcome = false;
+        outcome_drop(step, task);
         return;
     }
     kept.fence = task->fence;
@@ -103,6 +110,42 @@ static void retry_or_fail(struct step *step, struct task *task, enum task_move m
     schedule(step, task, move, wait_ms > at_least_ms ? wait_ms : at_least_ms);
 }
 
+/* Whether this kind of failure is one after which the submitter wants no further attempt. A body that cannot be read
+ * names none: the run must end all the same. */
+static enum status fails_for_good(struct step *step, const struct task *task, const char *error_type,
+                                  bool *ret_for_good)
+{
+    struct key key = key_of_id(task->id);
+    struct bytes value;
+    struct task_spec spec;
+
+    *ret_for_good = false;
+    if (error_type[0] == '\0')
+        return STATUS_OK;
+    enum status status = store_get(step->txn, TABLE_TASK, key_bytes(&key), &value);
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    TRY(status);
+    if (!record_read_body(value, task->id, &step->effects->arena, &spec))
+        return STATUS_OK;
+    for (size_t i = 0; i < spec.non_retryable_count; i++)
+        *ret_for_good = *ret_for_good || strcmp(spec.non_retryable[i], error_type) == 0;
+    return STATUS_OK;
+}
+
+void task_expired(struct step *step, struct task *task)
+{
+    static const struct outcome expired = {
+        .content_type = "", .message = "it still waited when its time was over", .error_type = "", .exit_status = -1};
+
+    task_end(step, task, MOVE_EXPIRE, TASK_EXPIRED);
+    task->why = expired.message;
+    /* What the last run said is worth more, where there was one. */
+    if (task->run_end == RUN_IS_OPEN && !task->has_outcome)
+        outcome_save(step, task, &expired);
+    task_write(step, task);
+}
+
 void run_finished(struct step *step, struct task *task, bool output_incomplete)
 {
     static const enum task_move moves[TASK_STATES] = {
@@ -115,32 +158,38 @@ void run_finished(struct step *step, struct task *task, bool output_incomplete)
 
 enum status run_lost(struct step *step, struct task *task)
 {
-    static const struct outcome silence = {
-        .content_type = "", .message = "the lease ran out: its holder was not heard of in time", .exit_status = -1};
-    static const struct outcome undeliverable = {
-        .content_type = "", .message = "UNDELIVERABLE: claimed too often without a start", .exit_status = -1};
-    const struct outcome *outcome = &silence;
+    struct outcome outcome = {.content_type = "",
+                              .message = "the lease ran out: its holder was not heard of in time",
+                              .error_type = "lost",
+                              .exit_status = -1};
+    bool for_good = false;
 
+    TRY(fails_for_good(step, task, outcome.error_type, &for_good));
     step->broker->totals.expired_leases++;
+    if (start_timeout_has_passed(step, task)) {
+        outcome.message = "taken back: its holder has not started it in time";
+        outcome.error_type = "not-started";
+    }
     if (task->canceling) {
         task_end(step, task, MOVE_CANCEL, TASK_CANCELED);
     } else if (task->now.state == TASK_RUNNING) {
         task->crashes++;
         step->broker->totals.failed++;
-        retry_or_fail(step, task, MOVE_LOSE, false, 0);
+        retry_or_fail(step, task, MOVE_LOSE, for_good, 0);
     } else if (is_undeliverable(task)) {
-        outcome = &undeliverable;
+        outcome.message = "UNDELIVERABLE: claimed too often without a start";
+        outcome.error_type = "undeliverable";
         task_end(step, task, MOVE_LOSE, TASK_FAILED);
     } else {
         task_move(task, MOVE_LOSE, TASK_READY);
     }
-    close_run(step, task, RUN_LOST, outcome);
+    close_run(step, task, RUN_LOST, &outcome);
     return STATUS_OK;
 }
 
 enum status run_released(struct step *step, struct task *task, const char *reason, uint32_t delay_ms)
 {
-    struct outcome outcome = {.content_type = "", .message = reason, .exit_status = -1};
+    struct outcome outcome = {.content_type = "", .message = reason, .error_type = "", .exit_status = -1};
 
     task->interruptions++;
     if (task->now.state == TASK_RUNNING)
@@ -150,6 +199,7 @@ enum status run_released(struct step *step, struct task *task, const char *reaso
         task_end(step, task, MOVE_CANCEL, TASK_CANCELED);
     } else if (is_undeliverable(task)) {
         outcome.message = "UNDELIVERABLE: given back too often";
+        outcome.error_type = "undeliverable";
         task_end(step, task, MOVE_RELEASE, TASK_FAILED);
     } else if (wait_ms > 0) {
         schedule(step, task, MOVE_RELEASE, wait_ms);
@@ -208,14 +258,16 @@ enum status step_fail(struct step *step, const struct command *command)
     TRY(limits_check_outcome(&fail->outcome, &step->error));
     TRY(run_load(step, fail->run, RUN_FAILED, &task, &is_repeat));
     if (!is_repeat) {
+        bool for_good = false;
         TRY(task_check_move(step, &task, task.canceling ? MOVE_CANCEL : MOVE_FAIL));
+        TRY(fails_for_good(step, &task, fail->outcome.error_type, &for_good));
         if (fail->failure == FAILURE_BY_CRASH)
             task.crashes++;
         step->broker->totals.failed++;
         if (task.canceling)
             task_end(step, &task, MOVE_CANCEL, TASK_CANCELED);
         else
-            retry_or_fail(step, &task, MOVE_FAIL, fail->final, fail->retry_after_ms);
+            retry_or_fail(step, &task, MOVE_FAIL, fail->final || for_good, fail->retry_after_ms);
         close_run(step, &task, RUN_FAILED, &fail->outcome);
     }
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;

@@ -12,6 +12,10 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
 /* Keeps the outcome of the task's present run. One that says nothing takes no row. */
 void outcome_save(struct step *step, struct task *task, const struct outcome *outcome);
 
+/* Forgets what the last run said. */
+void outcome_drop(struct step *step, struct task *task);
+/* A waiting task waits no more: its time is over. */
+void task_expired(struct step *step, struct task *task);
 /* A finishing task is over: its output is all there, or was waited for long enough. */
 void run_finished(struct step *step, struct task *task, bool output_incomplete);
 /* The lease of a held task has run out. */

@@ -17,9 +17,19 @@ void run_begin(struct step *step, struct task *task)
     task->run_deadline_ms = step->now.store_ms + task->run_timeout_ms;
 }
 
-bool run_timeout_has_passed(const struct step *step, const struct task *task)
+static bool deadline_has_passed(const struct step *step, const struct task *task)
 {
     return task->run_deadline_ms > 0 && step->now.store_ms >= task->run_deadline_ms;
+}
+
+bool run_timeout_has_passed(const struct step *step, const struct task *task)
+{
+    return task->now.state == TASK_RUNNING && deadline_has_passed(step, task);
+}
+
+bool start_timeout_has_passed(const struct step *step, const struct task *task)
+{
+    return task->now.state == TASK_ASSIGNED && deadline_has_passed(step, task);
 }
 
 uint64_t lease_end_ms(const struct broker *broker, uint64_t begin_ms)
@@ -27,13 +37,32 @@ uint64_t lease_end_ms(const struct broker *broker, uint64_t begin_ms)
     return begin_ms + broker->settings.lease_ms + 1;
 }
 
+/* The end of a lease that begins now. */
+static uint64_t lease_until_ms(const struct step *step, const struct task *task)
+{
+    uint64_t until_ms = lease_end_ms(step->broker, step->now.store_ms);
+    uint64_t most_ms = task->run_deadline_ms;
+
+    if (task->now.state == TASK_RUNNING)
+        most_ms += step->broker->settings.terminate_ms;
+    return task->run_deadline_ms > 0 && until_ms > most_ms ? most_ms : until_ms;
+}
+
+void run_assign(struct step *step, struct task *task, bool starts)
+{
+    task_move(task, MOVE_CLAIM, TASK_ASSIGNED);
+    task->started_ms = 0;
+    task->run_deadline_ms = step->now.store_ms + task->start_timeout_ms + 1; /* as leases do */
+    if (starts)
+        run_begin(step, task);
+    task->now.time_base = STORE_TIME;
+    task->now.due_ms = lease_until_ms(step, task);
+}
+
 void lease_renew(struct step *step, struct task *task)
 {
-    const struct broker_settings *settings = &step->broker->settings;
-    uint64_t until_ms = lease_end_ms(step->broker, step->now.store_ms);
+    uint64_t until_ms = lease_until_ms(step, task);
 
-    if (task->run_deadline_ms > 0 && until_ms > task->run_deadline_ms + settings->terminate_ms)
-        until_ms = task->run_deadline_ms + settings->terminate_ms;
     struct run *run = runs_obtain(&step->broker->runs, task->id, task->fence);
     if (run != NULL) {
         run->renewed_until_ms = later(run->renewed_until_ms, until_ms);

@@ -9,6 +9,9 @@
 
 struct broker;
 
+/* READY -> ASSIGNED, in hand, and with starts -> RUNNING: the first lease begins. Before its start a run has no more
+ * than its start timeout, however often its holder is heard of. */
+void run_assign(struct step *step, struct task *task, bool starts);
 /* ASSIGNED -> RUNNING, in hand. */
 void run_begin(struct step *step, struct task *task);
 /* The end of a lease that begins at this time: a millisecond later than it says. Times are cut to milliseconds, and a
@@ -18,6 +21,7 @@ uint64_t lease_end_ms(const struct broker *broker, uint64_t begin_ms);
  * for ending. */
 void lease_renew(struct step *step, struct task *task);
 bool run_timeout_has_passed(const struct step *step, const struct task *task);
+bool start_timeout_has_passed(const struct step *step, const struct task *task);
 
 /* Takes back what is due, looking at most at max rows. */
 enum status leases_tick(struct step *step, uint32_t max) NODISCARD;

@@ -87,6 +87,37 @@ static enum status check_limit_names(const struct task_spec *spec, struct error 
     return STATUS_OK;
 }
 
+static enum status check_retries(const struct task_spec *spec, struct error *error)
+{
+    if (spec->max_attempts > ATTEMPTS_MAX)
+        return BAD_FIELD(error, "max_attempts: at most %d are allowed", ATTEMPTS_MAX);
+    if (spec->max_crashes > CRASHES_MAX)
+        return BAD_FIELD(error, "max_crashes: at most %d are allowed", CRASHES_MAX);
+    if (spec->max_deliveries > DELIVERIES_MAX)
+        return BAD_FIELD(error, "max_deliveries: at most %d are allowed", DELIVERIES_MAX);
+    TRY(check_count("non_retryable", spec->non_retryable_count, NON_RETRYABLE_MAX, error));
+    for (size_t i = 0; i < spec->non_retryable_count; i++) {
+        TRY(check_size("non_retryable", strlen(spec->non_retryable[i]), ERROR_TYPE_MAX, error));
+        if (spec->non_retryable[i][0] == '\0')
+            return BAD_FIELD(error, "non_retryable: a type must not be empty");
+    }
+    return STATUS_OK;
+}
+
+static enum status check_times(const struct task_spec *spec, struct error *error)
+{
+    if (spec->not_before_ms > 0 && spec->delay_ms > 0)
+        return BAD_FIELD(error, "delay_ms: it cannot be given together with not_before_ms");
+    TRY(check_duration("delay_ms", spec->delay_ms, DELAY_MAX_MS, error));
+    if (spec->expires_at_ms > 0 && spec->expires_at_ms <= spec->not_before_ms)
+        return BAD_FIELD(error, "expires_at_ms: it must be after not_before_ms");
+    if (spec->start_timeout_ms > 0 && spec->start_timeout_ms < START_TIMEOUT_MIN_MS)
+        return BAD_FIELD(error, "start_timeout_ms: at least %d are needed", START_TIMEOUT_MIN_MS);
+    TRY(check_duration("start_timeout_ms", spec->start_timeout_ms, START_TIMEOUT_MAX_MS, error));
+    TRY(check_duration("run_timeout_ms", spec->run_timeout_ms, RUN_TIMEOUT_MAX_MS, error));
+    return check_duration("retention_ms", spec->retention_ms, RETENTION_MAX_MS, error);
+}
+
 enum status limits_check_spec(const struct task_spec *spec, struct error *error)
 {
     TRY(limits_check_name("namespace", spec->namespace, error));
@@ -99,14 +130,8 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
     TRY(check_limit_names(spec, error));
     if (spec->priority > PRIORITY_LAST)
         return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
-    if (spec->not_before_ms > 0 && spec->delay_ms > 0)
-        return BAD_FIELD(error, "delay_ms: it cannot be given together with not_before_ms");
-    TRY(check_duration("delay_ms", spec->delay_ms, DELAY_MAX_MS, error));
-    TRY(check_duration("run_timeout_ms", spec->run_timeout_ms, RUN_TIMEOUT_MAX_MS, error));
-    TRY(check_duration("retention_ms", spec->retention_ms, RETENTION_MAX_MS, error));
-    if (spec->max_attempts > ATTEMPTS_MAX)
-        return BAD_FIELD(error, "max_attempts: at most %d are allowed", ATTEMPTS_MAX);
-    return STATUS_OK;
+    TRY(check_times(spec, error));
+    return check_retries(spec, error);
 }
 
 enum status limits_check_dependencies(const struct task_spec *spec, struct error *error)
@@ -192,6 +217,7 @@ enum status limits_check_heartbeat(const struct command_heartbeat *heartbeat, st
 enum status limits_check_outcome(const struct outcome *outcome, struct error *error)
 {
     TRY(check_size("outcome.result", outcome->result.size, RESULT_MAX, error));
+    TRY(check_size("outcome.error_type", strlen(outcome->error_type), ERROR_TYPE_MAX, error));
     return check_size("outcome.content_type", strlen(outcome->content_type), CONTENT_TYPE_MAX, error);
 }
 

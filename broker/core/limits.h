@@ -19,8 +19,14 @@
 #define RETENTION_MAX_MS (366 * DAY_MS)
 #define DELAY_MAX_MS (366 * DAY_MS)
 #define ATTEMPTS_MAX 100
-#define CRASHES_DEFAULT 3     /* a poison task must not kill the fleet */
+#define CRASHES_MAX 100
+#define CRASHES_DEFAULT 3 /* a poison task must not kill the fleet */
+#define DELIVERIES_MAX 1000
 #define DELIVERIES_DEFAULT 20 /* that were not charged as attempts */
+#define NON_RETRYABLE_MAX 16
+#define ERROR_TYPE_MAX 63
+#define START_TIMEOUT_MIN_MS 1000
+#define START_TIMEOUT_MAX_MS DAY_MS
 #define RESULT_MAX 65536
 #define MESSAGE_MAX 1023
 #define REASON_MAX 255

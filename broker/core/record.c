@@ -6,7 +6,7 @@
 
 #define TASK_VERSION 2
 #define BODY_VERSION 2
-#define OUTCOME_VERSION 1
+#define OUTCOME_VERSION 2
 
 #define CHECKSUM_SIZE 4
 #define TASK_FIXED_SIZE 169 /* with the version, before the texts and the checksum */
@@ -346,6 +346,7 @@ struct bytes record_of_outcome(struct buffer *buffer, uint64_t id, const struct 
     buffer_add_u32(buffer, (uint32_t)outcome->signal);
     record_add_text(buffer, outcome->content_type);
     record_add_text(buffer, outcome->message);
+    record_add_text(buffer, outcome->error_type);
     buffer_add_sized(buffer, outcome->result);
     return record_seal(buffer, id);
 }
@@ -361,6 +362,7 @@ bool record_read_outcome(struct bytes value, uint64_t id, struct outcome *ret_ou
     ret_outcome->signal = (int32_t)reader_u32(&reader);
     ret_outcome->content_type = record_text(&reader);
     ret_outcome->message = record_text(&reader);
+    ret_outcome->error_type = record_text(&reader);
     ret_outcome->result = reader_sized(&reader);
     return !reader.failed;
 }

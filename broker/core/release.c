@@ -13,7 +13,7 @@ void dependency_failed(struct step *step, struct task *task, uint64_t dependency
 {
     char text[ID_TEXT_SIZE];
     char message[128];
-    struct outcome outcome = {.content_type = "", .message = message, .exit_status = -1};
+    struct outcome outcome = {.content_type = "", .message = message, .error_type = "dependency", .exit_status = -1};
 
     (void)snprintf(message, sizeof message, "it depends on task %s, which is %s", id_format(dependency_id, text),
                    task_state_name(state));

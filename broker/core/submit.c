@@ -8,6 +8,7 @@
 #define DEFAULT_NAME "default"
 #define DEFAULT_PRIORITY 5
 #define DEFAULT_RUN_TIMEOUT_MS (24U * 60 * 60 * 1000)
+#define DEFAULT_START_TIMEOUT_MS 30000
 #define DEFAULT_ATTEMPTS 3
 #define DEFAULT_BACKOFF_MS 10000
 #define DEFAULT_BACKOFF_MAX_MS 300000
@@ -17,6 +18,15 @@ static const char *text_or(const char *text, const char *fallback)
     return text[0] != '\0' ? text : fallback;
 }
 
+/* A time that has passed, or comes before the task may be claimed at all, would be a task that nobody can do. */
+static enum status check_expiry(const struct step *step, const struct task_spec *spec, struct error *error)
+{
+    if (spec->expires_at_ms == 0 || spec->expires_at_ms > step->now.wall_ms + spec->delay_ms)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID_ARGUMENT, "BAD_FIELD", "expires_at_ms: it must be later than now%s",
+                     spec->delay_ms > 0 ? " and the delay" : "");
+}
+
 /* Whether this task is taken, and into which lane. */
 static enum status decide(struct step *step, const struct command_submit *submit, size_t i, struct lane **ret_lane,
                           struct error *error)
@@ -24,6 +34,7 @@ static enum status decide(struct step *step, const struct command_submit *submit
     const struct task_spec *spec = &submit->specs[i];
 
     TRY(limits_check_spec(spec, error));
+    TRY(check_expiry(step, spec, error));
     TRY(dependencies_decide(step, submit, i, error));
     if (submit->store_is_nearly_full)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL",
@@ -68,12 +79,14 @@ static struct task task_of_spec(const struct step *step, uint64_t id, const stru
         .now.priority = (uint8_t)(spec->priority > 0 ? spec->priority : DEFAULT_PRIORITY),
         .now.lane = lane->number,
         .now.parent_id = spec->parent_id,
+        .now.expires_ms = spec->expires_at_ms,
         .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
-        .max_crashes = CRASHES_DEFAULT,
-        .max_deliveries = DELIVERIES_DEFAULT,
+        .max_crashes = (uint8_t)(spec->max_crashes > 0 ? spec->max_crashes : CRASHES_DEFAULT),
+        .max_deliveries = (uint16_t)(spec->max_deliveries > 0 ? spec->max_deliveries : DELIVERIES_DEFAULT),
         .dependency_policy = spec->on_dependency_failure > 0 ? spec->on_dependency_failure : DEPENDENCY_FAIL,
         .submitted_ms = step->now.wall_ms,
         .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : step->broker->settings.retention_ms,
+        .start_timeout_ms = spec->start_timeout_ms > 0 ? spec->start_timeout_ms : DEFAULT_START_TIMEOUT_MS,
         .run_timeout_ms = spec->run_timeout_ms > 0 ? (uint32_t)spec->run_timeout_ms : DEFAULT_RUN_TIMEOUT_MS,
         .backoff_ms = spec->backoff_ms > 0 ? spec->backoff_ms : DEFAULT_BACKOFF_MS,
         .backoff_max_ms = spec->backoff_max_ms > 0 ? spec->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS,

@@ -270,7 +270,8 @@ static enum status view_outcome(struct step *step, const struct task *task, stru
     struct bytes value;
 
     view->has_outcome = task->has_outcome || task->run_end != RUN_IS_OPEN;
-    view->outcome = (struct outcome){.content_type = "", .message = "", .exit_status = -1, .fence = task->fence};
+    view->outcome =
+        (struct outcome){.content_type = "", .message = "", .error_type = "", .exit_status = -1, .fence = task->fence};
     if (!task->has_outcome)
         return STATUS_OK;
     enum status status = store_get(step->txn, TABLE_RESULT, key_bytes(&key), &value);
@@ -311,8 +312,12 @@ static void view_state(struct step *step, const struct task *task, struct task_v
         .spec.limits = name.limits,
         .spec.limit_count = name.limit_count,
         .spec.priority = task->now.priority,
+        .spec.start_timeout_ms = task->start_timeout_ms,
         .spec.run_timeout_ms = task->run_timeout_ms,
+        .spec.expires_at_ms = task->now.expires_ms,
         .spec.max_attempts = task->max_attempts,
+        .spec.max_crashes = task->max_crashes,
+        .spec.max_deliveries = task->max_deliveries,
         .spec.backoff_ms = task->backoff_ms,
         .spec.backoff_max_ms = task->backoff_max_ms,
         .spec.retention_ms = task->retention_ms,

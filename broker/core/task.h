@@ -71,7 +71,7 @@ struct task {
     uint64_t claimed_ms;
     uint64_t started_ms;
     uint64_t ended_ms;
-    uint64_t run_deadline_ms; /* store time; 0 while it is not RUNNING */
+    uint64_t run_deadline_ms; /* store time: ASSIGNED: to be started by then; RUNNING: to be over by then; else 0 */
     uint64_t budget_id;       /* the task whose budget it draws on; 0 = none */
     uint64_t used_micro_dollars;
     uint64_t used_tokens;

@@ -63,8 +63,7 @@ static enum status task_due(struct step *step, const struct timer *timer)
         task_move(&task, MOVE_DUE, TASK_READY);
         task_write(step, &task);
     } else if (timer->kind == TIMER_EXPIRE && task_move_begins_at(MOVE_EXPIRE, task.now.state)) {
-        task_end(step, &task, MOVE_EXPIRE, TASK_EXPIRED);
-        task_write(step, &task);
+        task_expired(step, &task);
     } else if (timer->kind == TIMER_SEAL && task.now.finishing) {
         run_finished(step, &task, true);
     } else if (timer->kind == TIMER_REMOVE && task_move_begins_at(MOVE_REMOVE, task.now.state)) {

@@ -153,7 +153,7 @@ struct command command_claim(struct world *world, const char *agent_id, const ch
 struct command command_of_run(enum command_kind kind, struct run_name run)
 {
     struct command command = {.kind = kind};
-    struct outcome outcome = {.content_type = "", .message = "", .exit_status = -1};
+    struct outcome outcome = {.content_type = "", .message = "", .error_type = "", .exit_status = -1};
 
     switch ((int)kind) {
     case COMMAND_START:

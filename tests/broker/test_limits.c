@@ -49,6 +49,10 @@ Test(limits, of_a_task_hold_at_their_edge_and_not_past_it)
     AT_AND_PAST(run_timeout_ms, 30 * DAY_MS, 30 * DAY_MS + 1, "run_timeout_ms:");
     AT_AND_PAST(retention_ms, 366 * DAY_MS, 366 * DAY_MS + 1, "retention_ms:");
     AT_AND_PAST(max_attempts, 100, 101, "max_attempts:");
+    AT_AND_PAST(max_crashes, 100, 101, "max_crashes:");
+    AT_AND_PAST(max_deliveries, 1000, 1001, "max_deliveries:");
+    AT_AND_PAST(start_timeout_ms, 1000, 999, "start_timeout_ms:");
+    AT_AND_PAST(start_timeout_ms, DAY_MS, DAY_MS + 1, "start_timeout_ms:");
 }
 
 Test(limits, of_a_payload_hold_at_their_edge_and_not_past_it)
@@ -85,6 +89,38 @@ Test(limits, of_labels_hold_at_their_edge_and_not_past_it)
     expect_spec(spec, NULL);
     labels[0].value = of_size(256);
     expect_spec(spec, "labels.value:");
+}
+
+Test(limits, of_errors_without_a_retry_hold_at_their_edge_and_not_past_it)
+{
+    const char *types[NON_RETRYABLE_MAX + 1];
+    struct task_spec spec = spec_of("t");
+
+    for (size_t i = 0; i <= NON_RETRYABLE_MAX; i++)
+        types[i] = "exit-2";
+    spec.non_retryable = types;
+    spec.non_retryable_count = NON_RETRYABLE_MAX;
+    expect_spec(spec, NULL);
+    spec.non_retryable_count++;
+    expect_spec(spec, "non_retryable:");
+    spec.non_retryable_count = 1;
+    types[0] = of_size(ERROR_TYPE_MAX);
+    expect_spec(spec, NULL);
+    types[0] = of_size(ERROR_TYPE_MAX + 1);
+    expect_spec(spec, "non_retryable:");
+    types[0] = "";
+    expect_spec(spec, "non_retryable:");
+}
+
+Test(limits, a_task_expires_after_it_may_begin)
+{
+    struct task_spec spec = spec_of("t");
+
+    spec.not_before_ms = 5000;
+    spec.expires_at_ms = 5001;
+    expect_spec(spec, NULL);
+    spec.expires_at_ms = 5000;
+    expect_spec(spec, "expires_at_ms:");
 }
 
 Test(limits, a_delay_and_a_time_exclude_each_other)
@@ -210,6 +246,21 @@ Test(limits, of_an_outcome_hold_at_their_edge_and_not_past_it)
     expect_refused(world, command, "outcome.content_type:");
     fail_command.fail.outcome.content_type = of_size(128);
     expect_refused(world, fail_command, "outcome.content_type:");
+    fail_command.fail.outcome.content_type = "";
+    fail_command.fail.outcome.error_type = of_size(ERROR_TYPE_MAX + 1);
+    expect_refused(world, fail_command, "outcome.error_type:");
+    command.complete.outcome.error_type = of_size(ERROR_TYPE_MAX);
+    command.complete.outcome.content_type = "";
+    (void)world_do(world, &command);
+    world_close(world);
+}
+
+Test(limits, of_a_content_type_of_a_result_hold_at_their_edge)
+{
+    struct world *world = world_new();
+    (void)submit(world, "t");
+    struct command command = command_of_run(COMMAND_COMPLETE, claim_started(world, "a", "t"));
+
     command.complete.outcome.content_type = of_size(127);
     (void)world_do(world, &command);
     world_close(world);

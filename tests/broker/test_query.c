@@ -168,6 +168,7 @@ Test(get, shows_the_outcome_of_the_last_run)
     command.complete.outcome = (struct outcome){.result = bytes_of_text("42"),
                                                 .content_type = "application/json",
                                                 .message = "well done",
+                                                .error_type = "praise",
                                                 .exit_status = 0,
                                                 .fence = 12345};
     (void)world_do(world, &command);
@@ -176,6 +177,7 @@ Test(get, shows_the_outcome_of_the_last_run)
     cr_assert(bytes_equal(task->outcome.result, bytes_of_text("42")));
     cr_assert_str_eq(task->outcome.content_type, "application/json");
     cr_assert_str_eq(task->outcome.message, "well done");
+    cr_assert_str_eq(task->outcome.error_type, "praise");
     cr_assert_eq(task->outcome.exit_status, 0);
     cr_assert_eq(task->outcome.fence, run.fence, "the broker says whose it is");
     world_close(world);

@@ -109,6 +109,83 @@ Test(retry, a_final_failure_is_the_end)
     world_close(world);
 }
 
+Test(retry, a_kind_of_failure_that_the_submitter_has_ruled_out_is_the_end)
+{
+    static const char *const types[] = {"exit-3", "bad-input"};
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.non_retryable = types;
+    spec.non_retryable_count = 2;
+    uint64_t id = submit_spec(world, spec);
+    struct command command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+    command.fail.outcome.error_type = "exit-33";
+    cr_assert_eq(world_do(world, &command)->state, TASK_SCHEDULED, "only the whole word counts");
+    world_pass(world, 10000);
+    command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+    command.fail.outcome.error_type = "bad-input";
+    cr_assert_eq(world_do(world, &command)->state, TASK_FAILED);
+    const struct task_view *task = get(world, id);
+    cr_assert_eq(task->attempts, 2);
+    cr_assert_str_eq(task->outcome.error_type, "bad-input");
+    cr_assert_eq(task->spec.non_retryable_count, 2);
+    cr_assert_str_eq(task->spec.non_retryable[0], "exit-3");
+    world_close(world);
+}
+
+Test(retry, a_lost_run_is_of_a_kind_that_can_be_ruled_out_too)
+{
+    static const char *const types[] = {"lost"};
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.non_retryable = types;
+    spec.non_retryable_count = 1;
+    uint64_t id = submit_spec(world, spec);
+    (void)claim_started(world, "a", "t");
+    world_pass(world, LEASE_MS);
+    cr_assert_eq(state_of(world, id), TASK_FAILED);
+    cr_assert_str_eq(get(world, id)->outcome.error_type, "lost");
+    world_close(world);
+}
+
+Test(retry, as_many_crashes_as_the_submitter_allows_fail_the_task)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.max_attempts = 10;
+    spec.max_crashes = 2;
+    uint64_t id = submit_spec(world, spec);
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct command command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+        command.fail.failure = FAILURE_BY_CRASH;
+        cr_assert_eq(world_do(world, &command)->state, i < 2 ? TASK_SCHEDULED : TASK_FAILED);
+        world_pass(world, 300000);
+    }
+    cr_assert_eq(get(world, id)->crashes, 2);
+    cr_assert_eq(get(world, id)->spec.max_crashes, 2);
+    world_close(world);
+}
+
+Test(retry, a_shorter_wait_than_the_backoff_does_not_count)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.backoff_ms = 300000;
+    for (int i = 0; i < 20; i++) {
+        uint64_t id = submit_spec(world, spec);
+        struct command command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+        command.fail.retry_after_ms = 1;
+        (void)world_do(world, &command);
+        if (get(world, id)->due_in_ms > 1000)
+            break;
+        cr_assert_lt(i, 19, "twenty draws of up to 5 min, all below a second");
+    }
+    world_close(world);
+}
+
 Test(retry, reported_crashes_count_like_silent_ones)
 {
     struct world *world = world_new();
@@ -162,6 +239,20 @@ Test(release, too_often_fails_the_task)
     }
     cr_assert_eq(release(world, claim(world, "a", "t"), 0), TASK_FAILED);
     cr_assert_not_null(strstr(get(world, id)->outcome.message, "UNDELIVERABLE"));
+    world_close(world);
+}
+
+Test(release, as_often_as_the_submitter_allows_fails_the_task)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.max_deliveries = 2;
+    uint64_t id = submit_spec(world, spec);
+    cr_assert_eq(release(world, claim(world, "a", "t"), 0), TASK_READY);
+    cr_assert_eq(release(world, claim(world, "a", "t"), 0), TASK_FAILED);
+    cr_assert_str_eq(get(world, id)->outcome.error_type, "undeliverable");
+    cr_assert_eq(get(world, id)->spec.max_deliveries, 2);
     world_close(world);
 }
 

@@ -28,7 +28,7 @@ const char *command_name(enum command_kind kind)
     return names[kind] != NULL ? names[kind] : "?";
 }
 
-static const struct outcome plain_outcome = {.content_type = "", .message = "", .exit_status = -1};
+static const struct outcome plain_outcome = {.content_type = "", .message = "", .error_type = "", .exit_status = -1};
 
 struct request *request_new(enum command_kind kind)
 {

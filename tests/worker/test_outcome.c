@@ -22,15 +22,16 @@ Test(outcome, follows_the_exit_status)
         int signal;
         enum decision_kind kind;
         enum decision_failure failure;
+        const char *error_type;
     } cases[] = {
-        {0, 0, DECISION_COMPLETE, 0},
-        {1, 0, DECISION_FAIL, DECISION_BY_ATTEMPT},
-        {74, 0, DECISION_FAIL, DECISION_BY_ATTEMPT},
-        {75, 0, DECISION_RELEASE, 0},
-        {76, 0, DECISION_FAIL, DECISION_BY_ATTEMPT},
-        {255, 0, DECISION_FAIL, DECISION_BY_ATTEMPT},
-        {-1, 9, DECISION_FAIL, DECISION_BY_CRASH},
-        {-1, 15, DECISION_FAIL, DECISION_BY_CRASH},
+        {0, 0, DECISION_COMPLETE, 0, ""},
+        {1, 0, DECISION_FAIL, DECISION_BY_ATTEMPT, "exit-1"},
+        {74, 0, DECISION_FAIL, DECISION_BY_ATTEMPT, "exit-74"},
+        {75, 0, DECISION_RELEASE, 0, ""},
+        {76, 0, DECISION_FAIL, DECISION_BY_ATTEMPT, "exit-76"},
+        {255, 0, DECISION_FAIL, DECISION_BY_ATTEMPT, "exit-255"},
+        {-1, 9, DECISION_FAIL, DECISION_BY_CRASH, "signal-9"},
+        {-1, 15, DECISION_FAIL, DECISION_BY_CRASH, "signal-15"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct decision decision =
@@ -38,6 +39,7 @@ Test(outcome, follows_the_exit_status)
         cr_expect_eq(decision.kind, cases[i].kind, "status %d", cases[i].exit_status);
         cr_expect_eq(decision.failure, cases[i].failure, "status %d", cases[i].exit_status);
         cr_expect_not(decision.final);
+        cr_expect_str_eq(decision.error_type, cases[i].error_type);
         cr_expect_eq(decision.delay_ms, cases[i].kind == DECISION_RELEASE ? BACKOFF_MS : 0);
     }
 }
@@ -48,12 +50,13 @@ Test(outcome, is_decided_by_the_supervisors_own_intent_before_any_exit_status)
         enum intent intent;
         enum decision_kind kind;
         enum decision_failure failure;
+        const char *error_type;
     } cases[] = {
-        {INTENT_CANCEL, DECISION_FAIL, DECISION_BY_ATTEMPT},
-        {INTENT_TIMEOUT, DECISION_FAIL, DECISION_BY_TIMEOUT},
-        {INTENT_OUTPUT_FULL, DECISION_FAIL, DECISION_BY_ATTEMPT},
-        {INTENT_SHUTDOWN, DECISION_RELEASE, 0},
-        {INTENT_STALE, DECISION_SILENT, 0},
+        {INTENT_CANCEL, DECISION_FAIL, DECISION_BY_ATTEMPT, "canceled"},
+        {INTENT_TIMEOUT, DECISION_FAIL, DECISION_BY_TIMEOUT, "timeout"},
+        {INTENT_OUTPUT_FULL, DECISION_FAIL, DECISION_BY_ATTEMPT, "output-full"},
+        {INTENT_SHUTDOWN, DECISION_RELEASE, 0, ""},
+        {INTENT_STALE, DECISION_SILENT, 0, ""},
     };
     static const struct ending ends[] = {{.started = true, .exit_status = 0},
                                          {.started = true, .exit_status = 75},
@@ -69,6 +72,7 @@ Test(outcome, is_decided_by_the_supervisors_own_intent_before_any_exit_status)
             struct decision decision = decide(ending);
             cr_expect_eq(decision.kind, cases[i].kind);
             cr_expect_eq(decision.failure, cases[i].failure);
+            cr_expect_str_eq(decision.error_type, cases[i].error_type);
             cr_expect_not(decision.final);
         }
 }
@@ -89,6 +93,7 @@ Test(outcome, that_no_further_attempt_would_change_is_final)
     struct decision decision = decide((struct ending){.refused_for_good = true, .reason = "NUL"});
     cr_expect_eq(decision.kind, DECISION_FAIL);
     cr_expect(decision.final);
+    cr_expect_str_eq(decision.error_type, "refused");
 }
 
 Test(outcome, of_a_lost_shim_is_a_crash)
@@ -96,6 +101,7 @@ Test(outcome, of_a_lost_shim_is_a_crash)
     struct decision decision = decide((struct ending){.started = true, .exit_status = -1, .shim_lost = true});
     cr_expect_eq(decision.kind, DECISION_FAIL);
     cr_expect_eq(decision.failure, DECISION_BY_CRASH);
+    cr_expect_str_eq(decision.error_type, "shim-died");
 }
 
 Test(outcome, quotes_the_last_words_of_the_agent)

@@ -49,11 +49,20 @@ static const char *reason_of(const struct ending *ending)
     return ending->reason != NULL ? ending->reason : "";
 }
 
-static void fail(struct decision *decision, enum decision_failure failure, bool final)
+static void fail(struct decision *decision, enum decision_failure failure, const char *error_type)
 {
     decision->kind = DECISION_FAIL;
     decision->failure = failure;
-    decision->final = final;
+    (void)snprintf(decision->error_type, sizeof decision->error_type, "%s", error_type);
+}
+
+/* "exit-2" */
+static void fail_with_number(struct decision *decision, enum decision_failure failure, const char *word, int number)
+{
+    char error_type[ERROR_TYPE_SIZE];
+
+    (void)snprintf(error_type, sizeof error_type, "%s-%d", word, number);
+    fail(decision, failure, error_type);
 }
 
 /* How the main process ended, where the supervisor wanted nothing. */
@@ -64,10 +73,10 @@ static void decide_by_exit(const struct ending *ending, uint32_t backoff_ms, str
     const char *colon = words[0] != '\0' ? ": " : "";
 
     if (ending->shim_lost) {
-        fail(decision, DECISION_BY_CRASH, false);
+        fail(decision, DECISION_BY_CRASH, "shim-died");
         say(decision, "the shim of the agent died: how the agent ended is not known");
     } else if (ending->signal != 0) {
-        fail(decision, DECISION_BY_CRASH, false);
+        fail_with_number(decision, DECISION_BY_CRASH, "signal", ending->signal);
         say(decision, "killed by signal %d%s%s%s%s", ending->signal, colon, quote, words, quote);
     } else if (ending->exit_status == 0) {
         decision->kind = DECISION_COMPLETE;
@@ -76,7 +85,7 @@ static void decide_by_exit(const struct ending *ending, uint32_t backoff_ms, str
         decision->delay_ms = backoff_ms;
         say(decision, "exit status 75: the agent asks for a later try");
     } else {
-        fail(decision, DECISION_BY_ATTEMPT, false);
+        fail_with_number(decision, DECISION_BY_ATTEMPT, "exit", ending->exit_status);
         say(decision, "exit status %d%s%s%s%s", ending->exit_status, colon, quote, words, quote);
     }
 }
@@ -85,15 +94,15 @@ static void decide_by_intent(const struct ending *ending, struct decision *decis
 {
     switch (ending->intent) {
     case INTENT_CANCEL:
-        fail(decision, DECISION_BY_ATTEMPT, false);
+        fail(decision, DECISION_BY_ATTEMPT, "canceled");
         say(decision, "stopped: %s", reason_of(ending));
         break;
     case INTENT_TIMEOUT:
-        fail(decision, DECISION_BY_TIMEOUT, false);
+        fail(decision, DECISION_BY_TIMEOUT, "timeout");
         say(decision, "stopped: its run timeout has passed");
         break;
     case INTENT_OUTPUT_FULL:
-        fail(decision, DECISION_BY_ATTEMPT, false);
+        fail(decision, DECISION_BY_ATTEMPT, "output-full");
         say(decision, "stopped: %s", reason_of(ending));
         break;
     case INTENT_SHUTDOWN:
@@ -116,7 +125,8 @@ void outcome_decide(const struct ending *ending, uint32_t backoff_ms, struct dec
     if (ending->intent != INTENT_NONE) {
         decide_by_intent(ending, &decision);
     } else if (ending->refused_for_good) {
-        fail(&decision, DECISION_BY_ATTEMPT, true);
+        fail(&decision, DECISION_BY_ATTEMPT, "refused");
+        decision.final = true;
         say(&decision, "%s", reason_of(ending));
     } else if (ending->refused || (!ending->started && !ending->shim_lost)) {
         decision.kind = DECISION_RELEASE;

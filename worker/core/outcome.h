@@ -12,7 +12,8 @@
 #define RESULT_MAX_BYTES ((size_t)64 * 1024)
 #define TAIL_MAX_BYTES ((size_t)4 * 1024)
 #define MESSAGE_SIZE 1024 /* with its NUL */
-#define EXIT_RELEASE 75   /* EX_TEMPFAIL: not now */
+#define ERROR_TYPE_SIZE 32
+#define EXIT_RELEASE 75 /* EX_TEMPFAIL: not now */
 
 /* Why the supervisor ended it; the first one counts. */
 enum intent {
@@ -47,6 +48,7 @@ struct decision {
     bool final;
     uint32_t delay_ms; /* of a release */
     char message[MESSAGE_SIZE];
+    char error_type[ERROR_TYPE_SIZE]; /* of a failure: what kind, for programs */
 };
 
 /* backoff_ms: before a task whose agent asked for a later try may be claimed again. */
