@@ -45,6 +45,8 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_LIST_LIMITS] = step_list_limits,
     [COMMAND_PAUSE_LIMIT] = step_pause_limit,
     [COMMAND_RAISE_EPOCH] = step_raise_epoch,
+    [COMMAND_PAUSE_QUEUE] = step_pause_queue,
+    [COMMAND_SET_QUEUE] = step_set_queue,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)
@@ -113,7 +115,7 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
         status = releases_load(broker, txn);
     if (status == STATUS_DATA_LOSS)
         return error_set(error, status, "DAMAGED_STORE",
-                         "the store's counters, lanes or limits are damaged; restore it from a backup");
+                         "the store's counters, lanes, limits or queues are damaged; restore it from a backup");
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;

@@ -239,6 +239,35 @@ struct command_pause_limit {
     const char *reason;
 };
 
+/* What the tasks of a queue get when their submitters do not say; 0 = what all get. */
+struct queue_defaults {
+    uint32_t priority;
+    uint32_t max_attempts;
+    uint64_t run_timeout_ms;
+    uint64_t retention_ms;
+    uint32_t backoff_ms;
+    uint32_t backoff_max_ms;
+};
+
+struct command_pause_queue {
+    const char *namespace;
+    const char *queue;
+    bool in;  /* neither = both */
+    bool out; /* likewise */
+    bool resumes;
+    const char *reason;
+};
+
+/* What is not said stays as it is. */
+struct command_set_queue {
+    const char *namespace;
+    const char *queue;
+    bool has_length_max;
+    uint64_t length_max; /* 0 = no bound */
+    bool has_defaults;
+    struct queue_defaults defaults;
+};
+
 struct command_raise_epoch {
     const char *store_id; /* of the store that is meant */
     uint32_t epoch;       /* its present one */
@@ -270,6 +299,8 @@ enum command_kind {
     COMMAND_LIST_LIMITS,
     COMMAND_PAUSE_LIMIT,
     COMMAND_RAISE_EPOCH,
+    COMMAND_PAUSE_QUEUE,
+    COMMAND_SET_QUEUE,
     COMMAND_KINDS,
 };
 
@@ -297,5 +328,7 @@ struct command {
         struct command_list_limits list_limits;
         struct command_pause_limit pause_limit;
         struct command_raise_epoch raise_epoch;
+        struct command_pause_queue pause_queue;
+        struct command_set_queue set_queue;
     };
 };

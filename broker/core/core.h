@@ -64,6 +64,8 @@ enum status step_list_agents(struct step *step, const struct command *command) N
 enum status step_set_limit(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_limits(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_limit(struct step *step, const struct command *command) NODISCARD;
+enum status step_pause_queue(struct step *step, const struct command *command) NODISCARD;
+enum status step_set_queue(struct step *step, const struct command *command) NODISCARD;
 enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;
 
 /* From the broker's seeded generator: 0 to below bound. */

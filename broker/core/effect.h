@@ -39,6 +39,7 @@ struct task_view {
 struct submit_outcome {
     uint64_t task_id;            /* 0 when refused */
     const struct error *refusal; /* NULL when taken */
+    uint32_t retry_after_ms;     /* a hint to whoever was refused; 0 = none */
 };
 
 enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3 };
@@ -57,6 +58,12 @@ struct queue_view {
     uint64_t oldest_ready_ms; /* age; 0 = none */
     char **agent_types;
     size_t agent_type_count;
+    bool paused_in;
+    bool paused_out;
+    const char *paused_by;
+    const char *pause_reason;
+    uint64_t length_max; /* 0 = no bound */
+    struct queue_defaults defaults;
 };
 
 struct agent_view {
@@ -128,7 +135,7 @@ struct answer {
         struct {
             struct queue_view *queues;
             size_t count;
-        } queue_stats;
+        } queue_stats; /* also pause and set queue: that one */
         struct {
             struct agent_view *agents;
             size_t count;

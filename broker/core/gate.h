@@ -1,7 +1,8 @@
 /* Which lanes are open: those that a claim may take from now.
  *
- * A lane is closed while one of its limits is full, out of its rate, or paused. Nothing moves for that: its tasks stay
- * where they are, and claims pass by. When it may be open again, claims that wait for it are woken. */
+ * A lane is closed while its queue is paused, or one of its limits is full, out of its rate, or paused. Nothing moves
+ * for that: its tasks stay where they are, and claims pass by. When it may be open again, claims that wait for it are
+ * woken. */
 #pragma once
 
 #include "broker/core/broker.h"
@@ -11,6 +12,8 @@ struct step;
 
 static inline bool gate_is_open(const struct lane *lane, const struct broker_time *now)
 {
+    if (lane->type->queue->settings.paused_out)
+        return false;
     for (size_t i = 0; i < lane->limit_count; i++) {
         const struct limit *limit = lane->limits[i].limit;
         if (limit_is_full(limit) || limit_is_paused(limit, now->wall_ms) || limit_refill_ms(limit, now->store_ms) > 0)

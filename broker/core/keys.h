@@ -21,7 +21,8 @@
  *   waits    dependency, id                     -> empty; only while the task is BLOCKED
  *   job      job                                -> a command that affects many tasks, and how far it is
  *   walk     job, id                            -> empty; a task whose neighbours the job has not visited all. Job 0 is
- *                                                  the release of those that wait for an ended task */
+ *                                                  the release of those that wait for an ended task
+ *   queue    namespace, NUL, queue, NUL         -> what operators say about it */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -46,6 +47,7 @@ enum broker_table {
     TABLE_WAITS,
     TABLE_JOB,
     TABLE_WALK,
+    TABLE_QUEUE,
     BROKER_TABLES,
 };
 

@@ -40,7 +40,7 @@ struct lane *lanes_by_number(const struct lanes *lanes, uint32_t number)
     return index_find(&lanes->by_number, &number, sizeof number);
 }
 
-static struct queue *queue_obtain(struct lanes *lanes, const char *namespace, const char *name)
+struct queue *lanes_obtain_queue(struct lanes *lanes, const char *namespace, const char *name)
 {
     struct queue *queue = lanes_queue(lanes, namespace, name);
 
@@ -57,7 +57,7 @@ static struct queue *queue_obtain(struct lanes *lanes, const char *namespace, co
 
 struct queue_type *lanes_type(struct lanes *lanes, const char *namespace, const char *queue, const char *agent_type)
 {
-    struct queue *of = queue_obtain(lanes, namespace, queue);
+    struct queue *of = lanes_obtain_queue(lanes, namespace, queue);
     struct queue_type *type = queue_find_type(of, agent_type);
 
     if (type != NULL)
@@ -72,10 +72,17 @@ struct queue_type *lanes_type(struct lanes *lanes, const char *namespace, const 
 static void queue_free(struct lanes *lanes, struct queue *queue)
 {
     index_remove(&lanes->queues, &queue->node);
+    queue_settings_done(&queue->settings);
     free(queue->namespace);
     free(queue->name);
     free(queue->key);
     free(queue);
+}
+
+void lanes_trim_queue(struct lanes *lanes, struct queue *queue)
+{
+    if (index_count(&queue->types) == 0 && !queue->is_set && !queue->is_dirty)
+        queue_free(lanes, queue);
 }
 
 void lanes_trim(struct lanes *lanes, struct queue_type *type)
@@ -87,8 +94,7 @@ void lanes_trim(struct lanes *lanes, struct queue_type *type)
     index_remove(&queue->types, &type->node);
     free(type->agent_type);
     free(type);
-    if (index_count(&queue->types) == 0)
-        queue_free(lanes, queue);
+    lanes_trim_queue(lanes, queue);
 }
 
 static void lane_free(struct lanes *lanes, struct lane *lane)
@@ -111,6 +117,22 @@ static void lane_free(struct lanes *lanes, struct lane *lane)
     lanes_trim(lanes, type);
 }
 
+/* What was said of them is read again, or is not wanted any more. */
+static void queues_forget(struct lanes *lanes)
+{
+    struct queue *next;
+
+    for (struct queue *queue = index_first(&lanes->queues); queue != NULL; queue = next) {
+        next = index_next(&queue->node);
+        queue_settings_done(&queue->settings);
+        queue->waiting = 0;
+        queue->is_set = false;
+        queue->is_dirty = false;
+        queue->is_stored = false;
+        lanes_trim_queue(lanes, queue);
+    }
+}
+
 void lanes_done(struct lanes *lanes)
 {
     struct lane *next;
@@ -120,6 +142,7 @@ void lanes_done(struct lanes *lanes)
         lane_free(lanes, lane);
     }
     limits_done(&lanes->limits);
+    queues_forget(lanes);
     *lanes = (struct lanes){.queues = lanes->queues};
 }
 
@@ -261,6 +284,7 @@ void lane_count(struct lanes *lanes, struct lane *lane, enum task_state from, en
 {
     if (from == to)
         return;
+    lane->type->queue->waiting += (uint64_t)task_is_waiting(to) - (uint64_t)task_is_waiting(from);
     if (from != TASK_NONE) {
         CHECK(lane->counts[from] > 0);
         lane->counts[from]--;
@@ -311,6 +335,14 @@ void lanes_wake_all(struct lanes *lanes)
     for (struct lane *lane = index_first(&lanes->by_number); lane != NULL; lane = index_next(&lane->node))
         if (lane->counts[TASK_READY] > 0)
             lane_wake(lanes, lane);
+}
+
+void queue_wake(struct lanes *lanes, const struct queue *queue)
+{
+    for (const struct queue_type *type = index_first(&queue->types); type != NULL; type = index_next(&type->node))
+        for (struct lane *lane = type->lanes; lane != NULL; lane = lane->next_of_type)
+            if (lane->counts[TASK_READY] > 0)
+                lane_wake(lanes, lane);
 }
 
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank)
@@ -370,6 +402,8 @@ static enum status lane_load(struct lanes *lanes, struct bytes key, struct bytes
     for (size_t state = 0; state < TASK_STATES; state++) {
         lane->counts[state] = reader_u64(&reader);
         lanes->counts[state] += lane->counts[state];
+        if (task_is_waiting((enum task_state)state))
+            lane->type->queue->waiting += lane->counts[state];
     }
     lane->finishing = reader_u64(&reader);
     lanes->finishing += lane->finishing;
@@ -386,7 +420,10 @@ enum status lanes_load(struct lanes *lanes, struct store_txn *txn)
 
     for (; status == STATUS_OK; status = store_next(txn, TABLE_LANE, &key, &value))
         TRY(lane_load(lanes, key, value));
-    return status == STATUS_NOT_FOUND ? limits_load(&lanes->limits, txn) : status;
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    TRY(limits_load(&lanes->limits, txn));
+    return queues_load(lanes, txn);
 }
 
 static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *buffer)
@@ -444,4 +481,5 @@ void lanes_settle(struct lanes *lanes, struct store_txn *txn)
         lane = next;
     }
     limits_settle(&lanes->limits, txn);
+    queues_settle(lanes, txn);
 }

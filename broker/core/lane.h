@@ -10,6 +10,7 @@
 #include "broker/core/index.h"
 #include "broker/core/keys.h"
 #include "broker/core/limit.h"
+#include "broker/core/queue.h"
 #include "broker/core/state.h"
 #include "common/base/status.h"
 
@@ -72,6 +73,12 @@ struct queue {
     size_t key_size;
     struct index types;
     size_t lane_count;
+    uint64_t waiting; /* tasks: BLOCKED, SCHEDULED and READY */
+    struct queue_settings settings;
+    bool is_set;   /* the settings say something: it stays when no task is in it */
+    bool is_dirty; /* that is not written yet */
+    bool is_stored;
+    struct queue *next_dirty;
     struct index_node node; /* in lanes.queues */
 };
 
@@ -83,6 +90,8 @@ struct lanes {
     size_t count;
     struct lane *dirty;
     struct lane *woken;
+    struct queue *dirty_queues;
+    size_t queues_set;
     uint64_t counts[TASK_STATES]; /* of all lanes together, as the following */
     uint64_t finishing;
 };
@@ -95,6 +104,10 @@ void lanes_settle(struct lanes *lanes, struct store_txn *txn);
 
 /* NULL when there is none. */
 struct queue *lanes_queue(const struct lanes *lanes, const char *namespace, const char *queue);
+/* Finds or makes it. */
+struct queue *lanes_obtain_queue(struct lanes *lanes, const char *namespace, const char *queue);
+/* Frees it when nothing is in it, nobody waits for it, and nothing was said of it. */
+void lanes_trim_queue(struct lanes *lanes, struct queue *queue);
 struct queue_type *queue_find_type(const struct queue *queue, const char *agent_type);
 struct lane *lanes_by_number(const struct lanes *lanes, uint32_t number);
 /* Finds or makes; they go away again when nothing uses them. */
@@ -119,7 +132,8 @@ void lane_wake(struct lanes *lanes, struct lane *lane);
 /* The ready table has gained or lost this row. */
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank);
 void lane_ready_removed(struct lane *lane, uint64_t id);
-/* Whoever waits is to look into all lanes with READY tasks again. */
+/* Whoever waits is to look into all lanes with READY tasks again, or those of one queue. */
 void lanes_wake_all(struct lanes *lanes);
+void queue_wake(struct lanes *lanes, const struct queue *queue);
 /* Makes the head known: its priority is 0 when nothing is READY in the lane. */
 enum status lane_find_head(struct store_txn *txn, struct lane *lane) NODISCARD;

@@ -249,3 +249,22 @@ enum status limits_check_pause_limit(const struct command_pause_limit *pause, st
         return BAD_FIELD(error, "until_ms: either this or for_ms is needed");
     return check_duration("for_ms", pause->for_ms, HOLDER_PAUSE_MAX_MS, error);
 }
+
+enum status limits_check_pause_queue(const struct command_pause_queue *pause, struct error *error)
+{
+    return check_size("reason", strlen(pause->reason), REASON_MAX, error);
+}
+
+enum status limits_check_set_queue(const struct command_set_queue *set, struct error *error)
+{
+    const struct queue_defaults *defaults = &set->defaults;
+
+    if (!set->has_length_max && !set->has_defaults)
+        return BAD_FIELD(error, "length_max: something is to be said about the queue");
+    if (defaults->priority > PRIORITY_LAST)
+        return BAD_FIELD(error, "defaults.priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
+    if (defaults->max_attempts > ATTEMPTS_MAX)
+        return BAD_FIELD(error, "defaults.max_attempts: at most %d are allowed", ATTEMPTS_MAX);
+    TRY(check_duration("defaults.run_timeout_ms", defaults->run_timeout_ms, RUN_TIMEOUT_MAX_MS, error));
+    return check_duration("defaults.retention_ms", defaults->retention_ms, RETENTION_MAX_MS, error);
+}

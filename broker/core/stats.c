@@ -48,11 +48,27 @@ static enum status add_type(struct step *step, const struct queue_type *type, st
     return STATUS_OK;
 }
 
-static enum status describe_queue(struct step *step, const struct queue *queue, struct queue_view *view)
+static const char *keep_text(struct step *step, const char *text)
+{
+    return text != NULL ? arena_text(&step->effects->arena, bytes_of_text(text)) : "";
+}
+
+static void view_settings(struct step *step, const struct queue_settings *settings, struct queue_view *view)
+{
+    view->paused_in = settings->paused_in;
+    view->paused_out = settings->paused_out;
+    view->paused_by = keep_text(step, settings->paused_by);
+    view->pause_reason = keep_text(step, settings->pause_reason);
+    view->length_max = settings->length_max;
+    view->defaults = settings->defaults;
+}
+
+enum status queue_describe(struct step *step, const struct queue *queue, struct queue_view *view)
 {
     struct arena *arena = &step->effects->arena;
     uint64_t submitted_ms = UINT64_MAX;
 
+    view_settings(step, &queue->settings, view);
     view->namespace = arena_text(arena, bytes_of_text(queue->namespace));
     view->queue = arena_text(arena, bytes_of_text(queue->name));
     view->agent_types = arena_zero(arena, TYPES_NAMED_MAX, sizeof(char *));
@@ -74,9 +90,10 @@ enum status step_queue_stats(struct step *step, const struct command *command)
     TRY(limits_check_name("namespace", namespace, &step->error));
     for (const struct queue *queue = index_first(&lanes->queues); queue != NULL && at < count;
          queue = index_next(&queue->node)) {
-        if (queue->lane_count == 0 || (namespace[0] != '\0' && strcmp(namespace, queue->namespace) != 0))
+        if ((queue->lane_count == 0 && !queue->is_set) ||
+            (namespace[0] != '\0' && strcmp(namespace, queue->namespace) != 0))
             continue;
-        TRY(describe_queue(step, queue, &views[at++]));
+        TRY(queue_describe(step, queue, &views[at++]));
     }
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->queue_stats.queues = views;

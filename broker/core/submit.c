@@ -5,6 +5,8 @@
 #include "broker/core/release.h"
 #include "broker/core/session.h"
 
+#include <string.h>
+
 #define DEFAULT_NAME "default"
 #define DEFAULT_PRIORITY 5
 #define DEFAULT_RUN_TIMEOUT_MS (24U * 60 * 60 * 1000)
@@ -27,8 +29,20 @@ static enum status check_expiry(const struct step *step, const struct task_spec 
                      spec->delay_ms > 0 ? " and the delay" : "");
 }
 
+/* How many of the tasks before this one are taken into the queue. */
+static uint64_t count_in_queue(struct lane *const *lanes, size_t count, const struct queue *queue)
+{
+    uint64_t taken = 0;
+
+    if (queue->settings.length_max == 0)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        taken += lanes[i] != NULL && lanes[i]->type->queue == queue;
+    return taken;
+}
+
 /* Whether this task is taken, and into which lane. */
-static enum status decide(struct step *step, const struct command_submit *submit, size_t i, struct lane **ret_lane,
+static enum status decide(struct step *step, const struct command_submit *submit, size_t i, struct lane **lanes,
                           struct error *error)
 {
     const struct task_spec *spec = &submit->specs[i];
@@ -47,7 +61,9 @@ static enum status decide(struct step *step, const struct command_submit *submit
         .limits = spec->limits,
         .limit_count = spec->limit_count,
     };
-    return lanes_obtain(step->broker, &name, ret_lane, error);
+    const struct queue *queue = lanes_queue(&step->broker->lanes, name.namespace, name.queue);
+    TRY(queue_admits(queue, queue != NULL ? count_in_queue(lanes, i, queue) : 0, error));
+    return lanes_obtain(step->broker, &name, &lanes[i], error);
 }
 
 /* Its time, which counts from now on also for a task that is BLOCKED meanwhile. */
@@ -98,6 +114,7 @@ static enum status add_task(struct step *step, const struct command_submit *subm
                             const uint64_t *ids)
 {
     struct task_spec spec = submit->specs[i];
+    queue_complete_spec(lane->type->queue, &spec);
     struct task task = task_of_spec(step, ids[i], &spec, lane);
     struct key key = key_of_id(task.id);
     struct attachment attachment = {0};
@@ -126,7 +143,7 @@ static enum status decide_all(struct step *step, const struct command_submit *su
         outcomes[i].task_id = known_ids != NULL ? known_ids[i] : 0;
         if (outcomes[i].task_id != 0)
             continue;
-        enum status status = decide(step, submit, i, &lanes[i], &error);
+        enum status status = decide(step, submit, i, lanes, &error);
         if (status == STATUS_OK)
             continue;
         if (error.status != status)
@@ -138,6 +155,7 @@ static enum status decide_all(struct step *step, const struct command_submit *su
         struct error *refusal = arena_zero(&step->effects->arena, 1, sizeof *refusal);
         *refusal = error;
         outcomes[i].refusal = refusal;
+        outcomes[i].retry_after_ms = strcmp(error.reason, "QUEUE_FULL") == 0 ? QUEUE_RETRY_AFTER_MS : 0;
     }
     return submit->atomic ? dependencies_check_cycles(step, submit) : STATUS_OK;
 }

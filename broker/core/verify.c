@@ -273,7 +273,7 @@ static enum status scan_all(struct scan *scan)
     if (status == STATUS_OK)
         status = lanes_load(&scan->lanes, scan->txn);
     if (status == STATUS_DATA_LOSS) {
-        problem(scan, "the counters, the lanes or the limits are damaged");
+        problem(scan, "the counters, the lanes, the limits or the queues are damaged");
         return STATUS_OK;
     }
     TRY(status);
@@ -307,6 +307,19 @@ static void compare_lanes(struct scan *scan, const struct lanes *known)
     }
 }
 
+static void compare_queues(struct scan *scan, const struct lanes *known)
+{
+    for (const struct queue *queue = index_first(&scan->lanes.queues); queue != NULL;
+         queue = index_next(&queue->node)) {
+        const struct queue *other = lanes_queue(known, queue->namespace, queue->name);
+        if (other == NULL || other->waiting != queue->waiting || other->is_set != queue->is_set)
+            problem(scan, "queue %s/%s is otherwise in memory than in the store", queue->namespace, queue->name);
+    }
+    if (known->queues_set != scan->lanes.queues_set)
+        problem(scan, "something is said of %zu queues in the store, of %zu in memory", scan->lanes.queues_set,
+                known->queues_set);
+}
+
 static void compare_limits(struct scan *scan, const struct limits *known)
 {
     const struct limits *stored = &scan->lanes.limits;
@@ -333,6 +346,8 @@ enum status broker_compare(const struct broker *broker, struct store_txn *txn, s
         compare_lanes(&scan, &broker->lanes);
     if (status == STATUS_OK)
         compare_limits(&scan, &broker->lanes.limits);
+    if (status == STATUS_OK)
+        compare_queues(&scan, &broker->lanes);
     lanes_done(&scan.lanes);
     return status == STATUS_DATA_LOSS ? STATUS_OK : status; /* which the check names */
 }
