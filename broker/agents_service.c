@@ -165,7 +165,7 @@ static void claim_tasks(Ganger__V1__Agents_Service *service, const Ganger__V1__C
     if (answer != NULL)
         agents_service_answer_claim(shell, closure_data, answer);
     else
-        waiting_add(shell, closure_data, shell_time_after(shell, request->wait_ms));
+        waiting_add(&shell->waiting, closure_data, shell_time_after(shell, request->wait_ms));
 }
 
 static void start_task(Ganger__V1__Agents_Service *service, const Ganger__V1__StartTaskRequest *request,

@@ -161,12 +161,31 @@ static bool batch_is_full(void *state)
     return shell->batch_bytes >= BATCH_BYTES_MAX;
 }
 
+/* Nobody waits for it any more: what it would have been given goes to others. */
+static void forget_claim(void *state, uint64_t token)
+{
+    struct command command = {.kind = COMMAND_FORGET, .token = token};
+    (void)shell_ask(state, &command);
+}
+
+/* Answers, with nothing, the claims that have waited enough. */
+static void end_waits(struct shell *shell, uint64_t now_ms)
+{
+    for (uint64_t token; (token = waiting_due(&shell->waiting, now_ms)) != 0;) {
+        struct command command = {.kind = COMMAND_UNPARK, .token = token};
+        struct rpc_call *call = waiting_take(&shell->waiting, token);
+        const struct answer *answer = shell_ask(shell_enter(shell), &command);
+        CHECK(answer != NULL);
+        agents_service_answer_claim(shell, call, answer);
+    }
+}
+
 static enum status settle(void *state, uint64_t now_ms)
 {
     struct shell *shell = state;
     uint64_t next_ms = UINT64_MAX;
 
-    waiting_expire(shell, now_ms);
+    end_waits(shell, now_ms);
     watches_serve(shell, now_ms);
     background_serve(&shell->background, now_ms);
     TRY(broker_next_ms(shell->broker, shell->txn, shell->now, &next_ms));
@@ -284,6 +303,7 @@ enum status shell_new(const struct shell_options *options, struct shell **ret_sh
     struct shell *shell = allocate_zero(1, sizeof *shell);
 
     shell->started_ms = clock_boot_ms();
+    shell->waiting = (struct waiting){.on_gone = forget_claim, .state = shell};
     TRY(background_init(&shell->background, shell, options->event, error));
     shell->broker = broker_new(&options->settings);
     TRY(store_lmdb_open(

@@ -7,10 +7,10 @@
 #include "broker/caller.h"
 #include "broker/core/broker.h"
 #include "broker/event_watch.h"
-#include "broker/waiting.h"
 #include "broker/watch.h"
 #include "common/rpc/server.h"
 #include "common/serve/serve.h"
+#include "common/serve/waiting.h"
 #include "common/store/store.h"
 
 #include <ganger/v1/admin.pb-c.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "broker/core/index.h"
-#include "common/rpc/deadlines.h"
+#include "common/base/deadlines.h"
 #include "common/rpc/server.h"
 
 #include <stdbool.h>

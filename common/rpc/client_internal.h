@@ -6,7 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/base/check.h"
 #include "common/rpc/client.h"
-#include "common/rpc/deadlines.h"
+#include "common/base/deadlines.h"
 #include "common/rpc/socket.h"
 
 #define uthash_malloc(size) allocate(size)

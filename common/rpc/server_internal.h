@@ -7,7 +7,7 @@
 #include "common/base/arena.h"
 #include "common/base/bytes.h"
 #include "common/base/check.h"
-#include "common/rpc/deadlines.h"
+#include "common/base/deadlines.h"
 #include "common/rpc/server.h"
 #include "common/rpc/socket.h"
 

@@ -1,4 +1,4 @@
-#include "common/rpc/deadlines.h"
+#include "common/base/deadlines.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
