@@ -44,6 +44,11 @@ DEFINE_CALL(append_stream, streams, "AppendStream", AppendStreamRequest, AppendS
 DEFINE_CALL(read_stream, streams, "ReadStream", ReadStreamRequest, ReadStreamResponse)
 DEFINE_CALL(seal_stream, streams, "SealStream", SealStreamRequest, SealStreamResponse)
 DEFINE_CALL(list_streams, streams, "ListStreams", ListStreamsRequest, ListStreamsResponse)
+DEFINE_CALL(acquire_lock, locks, "AcquireLock", AcquireLockRequest, AcquireLockResponse)
+DEFINE_CALL(renew_lock, locks, "RenewLock", RenewLockRequest, RenewLockResponse)
+DEFINE_CALL(release_lock, locks, "ReleaseLock", ReleaseLockRequest, ReleaseLockResponse)
+DEFINE_CALL(list_locks, locks, "ListLocks", ListLocksRequest, ListLocksResponse)
+DEFINE_CALL(lock_stats, locks, "LockStats", LockStatsRequest, LockStatsResponse)
 
 static DEFINE_CALL(submit_numbered, tasks, "SubmitTasks", SubmitTasksRequest, SubmitTasksResponse)
 

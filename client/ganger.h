@@ -31,6 +31,7 @@
 #include <ganger/v1/admin.pb-c.h>
 #include <ganger/v1/agents.pb-c.h>
 #include <ganger/v1/context.pb-c.h>
+#include <ganger/v1/locks.pb-c.h>
 #include <ganger/v1/tasks.pb-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -97,10 +98,10 @@ uint64_t ganger_last_revision(const struct ganger *ganger);
 /* Frees a response. Accepts NULL. */
 void ganger_free(void *response);
 
-/* The calls of the protocol, typed; each is ganger_call. Waiting ones (WaitTask, ClaimTasks) need a timeout that is
- * longer than their wait_ms. ganger_submit_tasks numbers the submit in the connection's session when the request names
- * none, and so may be repeated by the library itself; call it again after DEADLINE_EXCEEDED only with a session and
- * sequence of your own. */
+/* The calls of the protocol, typed; each is ganger_call. Waiting ones (WaitTask, ClaimTasks, AcquireLock) need a
+ * timeout that is longer than their wait_ms. ganger_submit_tasks numbers the submit in the connection's session when
+ * the request names none, and so may be repeated by the library itself; call it again after DEADLINE_EXCEEDED only with
+ * a session and sequence of your own. */
 #define GANGER_DECLARE_CALL(name, Request, Response)                                                                   \
     enum ganger_status ganger_##name(struct ganger *ganger, const Ganger__V1__##Request *request, uint32_t timeout_ms, \
                                      Ganger__V1__##Response **ret_response, struct ganger_error *error);
@@ -131,6 +132,11 @@ GANGER_DECLARE_CALL(append_stream, AppendStreamRequest, AppendStreamResponse)
 GANGER_DECLARE_CALL(read_stream, ReadStreamRequest, ReadStreamResponse)
 GANGER_DECLARE_CALL(seal_stream, SealStreamRequest, SealStreamResponse)
 GANGER_DECLARE_CALL(list_streams, ListStreamsRequest, ListStreamsResponse)
+GANGER_DECLARE_CALL(acquire_lock, AcquireLockRequest, AcquireLockResponse)
+GANGER_DECLARE_CALL(renew_lock, RenewLockRequest, RenewLockResponse)
+GANGER_DECLARE_CALL(release_lock, ReleaseLockRequest, ReleaseLockResponse)
+GANGER_DECLARE_CALL(list_locks, ListLocksRequest, ListLocksResponse)
+GANGER_DECLARE_CALL(lock_stats, LockStatsRequest, LockStatsResponse)
 
 /* Without waiting: many calls open at once, in a loop of the caller's. */
 

@@ -38,15 +38,69 @@ struct stream_name stream_name_from_message(const Ganger__V1__StreamName *messag
                                 .name = bytes_of_text(message->name)};
 }
 
+Ganger__V1__Writer *writer_to_message(struct arena *arena, const struct writer *writer)
+{
+    Ganger__V1__Writer *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__writer__init(message);
+    message->agent_id = arena_text(arena, writer->agent_id);
+    message->task_id = writer->task_id;
+    message->fence = writer->fence;
+    return message;
+}
+
+Ganger__V1__HeldLock *held_lock_to_message(struct arena *arena, const struct lock_view *view)
+{
+    Ganger__V1__HeldLock *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__held_lock__init(message);
+    message->namespace_ = arena_text(arena, view->lock.namespace);
+    message->name = arena_text(arena, view->lock.name);
+    message->fence = view->lock.fence;
+    message->mode = (Ganger__V1__LockMode)view->lock.mode;
+    message->holder = writer_to_message(arena, &view->lock.holder);
+    message->acquired_ms = view->lock.acquired_ms;
+    message->ttl_ms = view->lock.ttl_ms;
+    message->left_ms = (uint32_t)view->left_ms;
+    message->waiters = view->waiters;
+    return message;
+}
+
+static Ganger__V1__DurationHistogram *histogram_to_message(struct arena *arena, const struct lock_histogram *histogram)
+{
+    Ganger__V1__DurationHistogram *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__duration_histogram__init(message);
+    message->n_counts = LOCK_BUCKETS;
+    message->counts = arena_zero(arena, LOCK_BUCKETS, sizeof message->counts[0]);
+    for (size_t i = 0; i < LOCK_BUCKETS; i++)
+        message->counts[i] = histogram->counts[i];
+    message->total_ms = histogram->total_ms;
+    message->longest_ms = histogram->longest_ms;
+    return message;
+}
+
+Ganger__V1__LockContention *contention_to_message(struct arena *arena, const struct lock_contention *contention)
+{
+    Ganger__V1__LockContention *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__lock_contention__init(message);
+    message->namespace_ = arena_text(arena, contention->namespace);
+    message->name = arena_text(arena, contention->name);
+    message->acquisitions = contention->usage->acquisitions;
+    message->contended = contention->usage->contended;
+    message->refused = contention->usage->refused;
+    message->expired = contention->usage->expired;
+    message->wait = histogram_to_message(arena, &contention->usage->wait);
+    message->hold = histogram_to_message(arena, &contention->usage->hold);
+    message->holders = contention->holders;
+    message->waiters = contention->waiters;
+    return message;
+}
+
 Ganger__V1__Entry *entry_to_message(struct arena *arena, const struct entry *entry)
 {
     Ganger__V1__Entry *message = arena_zero(arena, 1, sizeof *message);
-    Ganger__V1__Writer *writer = arena_zero(arena, 1, sizeof *writer);
-
-    ganger__v1__writer__init(writer);
-    writer->agent_id = arena_text(arena, entry->writer.agent_id);
-    writer->task_id = entry->writer.task_id;
-    writer->fence = entry->writer.fence;
 
     ganger__v1__entry__init(message);
     message->namespace_ = arena_text(arena, entry->namespace);
@@ -55,7 +109,7 @@ Ganger__V1__Entry *entry_to_message(struct arena *arena, const struct entry *ent
     message->revision = entry->revision;
     message->value = bytes_to_message(entry->value);
     message->content_type = arena_text(arena, entry->content_type);
-    message->writer = writer;
+    message->writer = writer_to_message(arena, &entry->writer);
     message->modified_ms = entry->modified_ms;
     message->size_bytes = entry->size_bytes;
     return message;

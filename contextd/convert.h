@@ -5,6 +5,7 @@
 #include "contextd/core/command.h"
 
 #include <ganger/v1/context.pb-c.h>
+#include <ganger/v1/locks.pb-c.h>
 
 struct bytes bytes_from_message(ProtobufCBinaryData data);
 ProtobufCBinaryData bytes_to_message(struct bytes bytes);
@@ -14,4 +15,7 @@ struct expected_version expected_from_message(const Ganger__V1__ExpectedVersion 
 struct stream_name stream_name_from_message(const Ganger__V1__StreamName *message);
 
 Ganger__V1__Entry *entry_to_message(struct arena *arena, const struct entry *entry);
+Ganger__V1__Writer *writer_to_message(struct arena *arena, const struct writer *writer);
+Ganger__V1__HeldLock *held_lock_to_message(struct arena *arena, const struct lock_view *view);
+Ganger__V1__LockContention *contention_to_message(struct arena *arena, const struct lock_contention *contention);
 Ganger__V1__StreamInfo *stream_info_to_message(struct arena *arena, const struct stream_info *info);

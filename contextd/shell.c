@@ -22,7 +22,15 @@ static void refuse(struct shell *shell, struct rpc_call *call)
     /* The loser of a race gets what won, so that merging and trying again is one step. */
     if (effects->shows_current)
         message_pack(&entry_to_message(&shell->arena, &effects->entry)->base, &shell->detail);
+    if (effects->shows_holder)
+        message_pack(&held_lock_to_message(&shell->arena, &effects->holder)->base, &shell->detail);
     rpc_call_refuse_with(call, &effects->error, buffer_view(&shell->detail));
+}
+
+static void answer_waiting(struct shell *shell)
+{
+    for (const struct lock_answer *answer = shell->effects.lock_answers; answer != NULL; answer = answer->next)
+        locks_service_answer(shell, answer);
 }
 
 bool shell_step(struct shell *shell, const struct command *command, struct rpc_call *call)
@@ -36,6 +44,7 @@ bool shell_step(struct shell *shell, const struct command *command, struct rpc_c
     else if (status != STATUS_OK)
         serve_fatal("step", status);
     shell->batch_bytes += effects->bytes;
+    answer_waiting(shell);
     if (effects->error.status != STATUS_OK) {
         refuse(shell, call);
         return false;
@@ -65,9 +74,14 @@ static enum status begin(void *state, struct store_txn *txn, uint64_t now_ms)
     shell->txn = txn;
     shell->batch_bytes = 0;
     shell->now.unix_ms = clock_wall_ms();
+    shell->now.boot_ms = now_ms;
     enum status status = contextd_begin(&shell->core, txn, &error);
     if (status != STATUS_OK)
         log_error("The counters of the store cannot be read", log_text("cause", error.message));
+    if (status == STATUS_OK)
+        status = contextd_tick(&shell->core, txn, &shell->now, &shell->effects);
+    arena_reset(&shell->arena);
+    answer_waiting(shell);
     return status;
 }
 
@@ -77,11 +91,34 @@ static bool batch_is_full(void *state)
     return shell->batch_bytes >= shell->batch_bytes_max;
 }
 
+static void forget_request(void *state, uint64_t token)
+{
+    struct shell *shell = state;
+    contextd_forget(&shell->core, &shell->now, token);
+}
+
+/* It has waited enough. */
+static void end_wait(struct shell *shell, uint64_t token)
+{
+    struct command command = {.kind = COMMAND_UNWAIT_LOCK, .token = token};
+    enum status status = contextd_step(&shell->core, shell->txn, &shell->now, &command, &shell->effects);
+
+    arena_reset(&shell->arena);
+    if (status != STATUS_OK && status != STATUS_RESOURCE_EXHAUSTED)
+        serve_fatal("unwait", status);
+    answer_waiting(shell);
+    /* What stands in its way cannot be read, or the batch will be discarded. */
+    struct rpc_call *call = waiting_take(&shell->waiting, token);
+    if (call != NULL)
+        refuse(shell, call);
+}
+
 static enum status settle(void *state, uint64_t now_ms)
 {
     struct shell *shell = state;
 
-    (void)now_ms;
+    for (uint64_t token; (token = waiting_due(&shell->waiting, now_ms)) != 0;)
+        end_wait(shell, token);
     contextd_finish(&shell->core, shell->txn);
     return STATUS_OK;
 }
@@ -94,12 +131,38 @@ static uint64_t committed(void *state)
     return shell->core.counters.revision;
 }
 
+/* Refuses a store whose counters or locks are damaged, before anybody is served. */
+static enum status open_core(struct shell *shell)
+{
+    CLEANUP(store_end)
+    struct store_txn *txn = NULL;
+
+    shell->now.boot_ms = clock_boot_ms();
+    TRY(store_begin(shell->store, STORE_READ, &txn));
+    return contextd_open(&shell->core, txn, &shell->now, &shell->effects);
+}
+
 static void discarded(void *state)
 {
     struct shell *shell = state;
 
     shell->txn = NULL;
     shell->usage_due_ms = 0;
+    if (open_core(shell) != STATUS_OK) {
+        log_error("The store cannot be read again", log_text("cause", shell->effects.error.message));
+        serve_fatal("reopen", STATUS_DATA_LOSS);
+    }
+    arena_reset(&shell->arena);
+    answer_waiting(shell);
+}
+
+static uint64_t deadline(void *state)
+{
+    const struct shell *shell = state;
+    uint64_t waiting_ms = waiting_deadline_ms(&shell->waiting);
+    uint64_t core_ms = contextd_next_ms(&shell->core);
+
+    return waiting_ms < core_ms ? waiting_ms : core_ms;
 }
 
 static bool stream(void *state, uint64_t now_ms)
@@ -126,15 +189,18 @@ static const struct serve_callbacks callbacks = {
     .committed = committed,
     .discarded = discarded,
     .stream = stream,
+    .deadline = deadline,
 };
 
 static enum status open_server(struct shell *shell, const struct shell_options *options, struct error *error)
 {
     context_service_init(&shell->context, shell);
     streams_service_init(&shell->streams, shell);
+    locks_service_init(&shell->locks, shell);
     const struct rpc_service services[] = {
         {.service = &shell->context.base.base, .methods = context_methods},
         {.service = &shell->streams.base.base, .methods = streams_methods},
+        {.service = &shell->locks.base.base, .methods = locks_methods},
     };
     return rpc_server_new(&(struct rpc_server_options){.endpoints = options->endpoints,
                                                        .services = services,
@@ -143,30 +209,24 @@ static enum status open_server(struct shell *shell, const struct shell_options *
                           &shell->server, error);
 }
 
-/* A store whose counters are damaged is refused before anybody is served. */
-static enum status check_counters(struct shell *shell, struct error *error)
-{
-    CLEANUP(store_end)
-    struct store_txn *txn = NULL;
-
-    enum status status = store_begin(shell->store, STORE_READ, &txn);
-    if (status != STATUS_OK)
-        return error_set(error, status, "STORE_FAILED", "the store cannot be read");
-    return contextd_begin(&shell->core, txn, error);
-}
-
 enum status shell_new(const struct shell_options *options, struct shell **ret_shell, struct error *error)
 {
     CLEANUP(shell_free)
     struct shell *shell = allocate_zero(1, sizeof *shell);
 
     shell->started_ms = clock_boot_ms();
+    shell->waiting = (struct waiting){.on_gone = forget_request, .state = shell};
     shell->batch_bytes_max = options->batch_bytes_max;
     TRY(store_lmdb_open(
         &contextd_schema,
         &(struct store_lmdb_options){.directory = options->directory, .map_bytes = options->store_max_bytes},
         &shell->store, error));
-    TRY(check_counters(shell, error));
+    enum status status = open_core(shell);
+    if (shell->effects.error.status != STATUS_OK)
+        *error = shell->effects.error;
+    else if (status != STATUS_OK)
+        (void)error_set(error, status, "STORE_FAILED", "the store cannot be read");
+    TRY(status);
     TRY(open_server(shell, options, error));
     TRY(serve_new(&(struct serve_options){.event = options->event,
                                           .server = shell->server,
@@ -189,6 +249,8 @@ struct shell *shell_free(struct shell *shell)
     serve_free(shell->serve);
     rpc_server_free(shell->server);
     followers_done(&shell->followers);
+    waiting_done(&shell->waiting);
+    contextd_done(&shell->core);
     context_effects_done(&shell->effects);
     arena_done(&shell->arena);
     buffer_done(&shell->detail);

@@ -4,11 +4,13 @@
 
 #include "common/rpc/server.h"
 #include "common/serve/serve.h"
+#include "common/serve/waiting.h"
 #include "common/store/store.h"
 #include "contextd/core/core.h"
 #include "contextd/followers.h"
 
 #include <ganger/v1/context.pb-c.h>
+#include <ganger/v1/locks.pb-c.h>
 
 struct shell;
 
@@ -22,13 +24,20 @@ struct streams_service {
     struct shell *shell;
 };
 
+struct locks_service {
+    Ganger__V1__Locks_Service base;
+    struct shell *shell;
+};
+
 struct shell {
     struct store *store;
     struct rpc_server *server;
     struct serve *serve;
     struct context_service context;
     struct streams_service streams;
+    struct locks_service locks;
     struct followers followers;
+    struct waiting waiting; /* requests for locks */
 
     struct contextd core;
     struct contextd_now now;
@@ -59,8 +68,13 @@ DEFINE_CLEANUP(struct shell *, shell_free)
 /* Runs one command in the open batch. False: it was refused, and call is answered. */
 bool shell_step(struct shell *shell, const struct command *command, struct rpc_call *call);
 
+/* Who waited for a lock and has an answer by now. */
+void locks_service_answer(struct shell *shell, const struct lock_answer *answer);
+
 /* The services as rows for the server. */
 extern const struct rpc_method context_methods[];
 extern const struct rpc_method streams_methods[];
+extern const struct rpc_method locks_methods[];
 void context_service_init(struct context_service *service, struct shell *shell);
 void streams_service_init(struct streams_service *service, struct shell *shell);
+void locks_service_init(struct locks_service *service, struct shell *shell);

@@ -5,8 +5,8 @@
 #include "common/base/arena.h"
 #include "common/base/bytes.h"
 #include "common/base/check.h"
-#include "common/rpc/client.h"
 #include "common/base/deadlines.h"
+#include "common/rpc/client.h"
 #include "common/rpc/socket.h"
 
 #define uthash_malloc(size) allocate(size)

@@ -4,11 +4,12 @@
 
 #include "common/base/arena.h"
 #include "contextd/core/keys.h"
+#include "contextd/core/locks.h"
 #include "contextd/core/records.h"
 
 #include <stdbool.h>
 
-#define PAGE_TOKEN_SIZE 256 /* the longest key and its NUL */
+#define PAGE_TOKEN_SIZE 288 /* the longest key, or lock and fence, and its NUL */
 
 enum command_kind {
     COMMAND_PUT_ENTRY,
@@ -20,6 +21,12 @@ enum command_kind {
     COMMAND_SEAL_STREAM,
     COMMAND_FIND_STREAM,
     COMMAND_LIST_STREAMS,
+    COMMAND_ACQUIRE_LOCK,
+    COMMAND_UNWAIT_LOCK, /* the call with this token has waited enough, or is gone */
+    COMMAND_RENEW_LOCK,
+    COMMAND_RELEASE_LOCK,
+    COMMAND_LIST_LOCKS,
+    COMMAND_LOCK_STATS,
     COMMAND_KINDS,
 };
 
@@ -88,8 +95,38 @@ struct list_streams {
     uint32_t page_size;
 };
 
+struct acquire_lock {
+    struct bytes namespace;
+    struct bytes name;
+    enum lock_mode mode;
+    uint32_t ttl_ms;
+    bool waits;
+    struct writer holder;
+    struct bytes request;
+};
+
+/* One that is held. */
+struct name_lock {
+    struct bytes namespace;
+    struct bytes name;
+    uint64_t fence;
+};
+
+struct list_locks {
+    struct bytes namespace;
+    struct bytes prefix;
+    struct bytes page_token;
+    uint32_t page_size;
+};
+
+struct lock_stats_query {
+    struct bytes namespace; /* empty = all */
+    uint32_t most;
+};
+
 struct command {
     enum command_kind kind;
+    uint64_t token; /* of the call that waits for the answer to an acquire */
     union {
         struct put_entry put_entry;
         struct get_entry get_entry;
@@ -100,7 +137,38 @@ struct command {
         struct seal_stream seal_stream;
         struct find_stream find_stream;
         struct list_streams list_streams;
+        struct acquire_lock acquire_lock;
+        struct name_lock name_lock; /* renew, release */
+        struct list_locks list_locks;
+        struct lock_stats_query lock_stats;
     };
+};
+
+/* A held lock for people. */
+struct lock_view {
+    struct lock lock;
+    uint64_t left_ms;
+    uint32_t waiters;
+};
+
+struct lock_contention {
+    struct bytes namespace;
+    struct bytes name;
+    const struct lock_usage *usage;
+    uint32_t holders;
+    uint32_t waiters;
+};
+
+/* The answer to a request that waited for a lock, which came about by another command, or by time. */
+struct lock_answer {
+    struct lock_answer *next;
+    uint64_t token;
+    struct error error; /* STATUS_OK: it has the lock */
+    uint64_t fence;
+    uint64_t waited_ms;
+    uint32_t ttl_ms;
+    bool shows_holder; /* holder is what is in the way */
+    struct lock_view holder;
 };
 
 struct stream_info {
@@ -123,6 +191,15 @@ struct effects {
     struct stream_info *streams;
     size_t count;
     char next_page_token[PAGE_TOKEN_SIZE]; /* empty: that was the last page */
+
+    struct lock lock;  /* acquire, renew */
+    bool waits;        /* acquire: the answer comes later */
+    bool was_held;     /* release */
+    bool shows_holder; /* holder is what a refused acquire met */
+    struct lock_view holder;
+    struct lock_view *lock_views; /* list */
+    struct lock_contention *contention;
+    struct lock_answer *lock_answers; /* to those who waited */
 
     struct arena arena;          /* of the lists */
     struct buffer data_buffer;   /* of reads over several chunks */

@@ -33,6 +33,7 @@ enum status context_counters_load(struct store_txn *txn, struct counters *ret_co
     counters.chunks = reader_u64(&reader);
     counters.tasks = reader_u64(&reader);
     counters.tasks_with_streams = reader_u64(&reader);
+    counters.locks = reader_u64(&reader);
     if (reader.failed)
         return context_record_is_damaged("record", counters_key(), error);
     *ret_counters = counters;
@@ -54,6 +55,7 @@ void context_counters_save(struct store_txn *txn, const struct counters *counter
     buffer_add_u64(buffer, counters->chunks);
     buffer_add_u64(buffer, counters->tasks);
     buffer_add_u64(buffer, counters->tasks_with_streams);
+    buffer_add_u64(buffer, counters->locks);
     context_record_end(counters_key(), buffer);
     store_put(txn, TABLE_COUNTERS, counters_key(), buffer_view(buffer));
 }

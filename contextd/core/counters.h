@@ -16,6 +16,7 @@ struct counters {
     uint64_t chunks;
     uint64_t tasks; /* that are remembered for their fence */
     uint64_t tasks_with_streams;
+    uint64_t locks;
 };
 
 /* All zero in a new store. */

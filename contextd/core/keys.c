@@ -97,6 +97,58 @@ uint64_t chunk_key_offset(struct bytes key)
     return key.size == CHUNK_KEY_SIZE ? load_u64(key.data + sizeof(uint64_t)) : 0;
 }
 
+void lock_prefix_key(struct bytes namespace, struct bytes name, struct key *ret_key)
+{
+    key_begin_in(ret_key, namespace);
+    key_add(ret_key, name);
+}
+
+void lock_name_key(struct bytes namespace, struct bytes name, struct key *ret_key)
+{
+    lock_prefix_key(namespace, name, ret_key);
+    key_step_behind(ret_key);
+}
+
+void lock_below_key(struct bytes namespace, struct bytes name, struct key *ret_key)
+{
+    lock_prefix_key(namespace, name, ret_key);
+    key_add(ret_key, bytes_of_text("/"));
+}
+
+void lock_key(struct bytes namespace, struct bytes name, uint64_t fence, struct key *ret_key)
+{
+    lock_name_key(namespace, name, ret_key);
+    key_add_u64(ret_key, fence);
+}
+
+void lock_holder_key(struct bytes agent_id, uint64_t task_id, uint64_t fence, struct key *ret_key)
+{
+    key_begin_in(ret_key, agent_id);
+    key_add_u64(ret_key, task_id);
+    key_add_u64(ret_key, fence);
+}
+
+bool lock_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *ret_name, uint64_t *ret_fence)
+{
+    struct bytes rest = behind_namespace(key);
+
+    if (rest.size < sizeof(uint64_t) + 1 || rest.data[rest.size - sizeof(uint64_t) - 1] != 0)
+        return false;
+    *ret_namespace = bytes_slice(key, 0, key.size - rest.size - 1);
+    *ret_name = bytes_slice(rest, 0, rest.size - sizeof(uint64_t) - 1);
+    *ret_fence = load_u64(rest.data + rest.size - sizeof(uint64_t));
+    return true;
+}
+
+void lock_name_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *ret_name)
+{
+    struct bytes rest = behind_namespace(key);
+
+    CHECK(rest.size > 0);
+    *ret_namespace = bytes_slice(key, 0, key.size - rest.size - 1);
+    *ret_name = bytes_slice(rest, 0, rest.size - 1);
+}
+
 void context_task_key(uint64_t task_id, struct key *ret_key)
 {
     ret_key->size = 0;

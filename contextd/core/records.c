@@ -1,5 +1,7 @@
 #include "contextd/core/records.h"
 
+#include "contextd/core/locks.h"
+
 #include <string.h>
 
 #define CHECKSUM_SIZE sizeof(uint32_t)
@@ -168,5 +170,40 @@ enum status deleted_unpack(struct bytes key, struct bytes record, uint64_t *ret_
     if (reader.failed)
         return context_record_is_damaged("deleted entry", key, error);
     *ret_version = version;
+    return STATUS_OK;
+}
+
+void lock_pack(struct bytes key, const struct lock *lock, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u8(buffer, (uint8_t)lock->mode);
+    buffer_add_u32(buffer, lock->ttl_ms);
+    buffer_add_u64(buffer, lock->acquired_ms);
+    buffer_add_u64(buffer, lock->waited_ms);
+    buffer_add_u64(buffer, lock->holder.task_id);
+    buffer_add_u64(buffer, lock->holder.fence);
+    buffer_add_sized(buffer, lock->holder.agent_id);
+    buffer_add_sized(buffer, lock->request);
+    context_record_end(key, buffer);
+}
+
+enum status lock_unpack(struct bytes key, struct bytes record, struct lock *ret_lock, struct error *error)
+{
+    struct reader reader;
+    struct lock lock;
+
+    TRY(context_record_open(key, record, "lock", &reader, error));
+    lock.mode = (enum lock_mode)reader_u8(&reader);
+    lock.ttl_ms = reader_u32(&reader);
+    lock.acquired_ms = reader_u64(&reader);
+    lock.waited_ms = reader_u64(&reader);
+    lock.holder.task_id = reader_u64(&reader);
+    lock.holder.fence = reader_u64(&reader);
+    lock.holder.agent_id = reader_sized(&reader);
+    lock.request = reader_sized(&reader);
+    if (reader.failed || !lock_key_read(key, &lock.namespace, &lock.name, &lock.fence) ||
+        (lock.mode != LOCK_EXCLUSIVE && lock.mode != LOCK_SHARED))
+        return context_record_is_damaged("lock", key, error);
+    *ret_lock = lock;
     return STATUS_OK;
 }

@@ -65,6 +65,11 @@ enum status context_task_unpack(struct bytes key, struct bytes record, struct ta
 void deleted_pack(struct bytes key, uint64_t version, struct buffer *buffer);
 enum status deleted_unpack(struct bytes key, struct bytes record, uint64_t *ret_version, struct error *error) NODISCARD;
 
+struct lock;
+/* namespace, name and fence are in the key. */
+void lock_pack(struct bytes key, const struct lock *lock, struct buffer *buffer);
+enum status lock_unpack(struct bytes key, struct bytes record, struct lock *ret_lock, struct error *error) NODISCARD;
+
 /* For records of other files: begins one, ends one with its checksum; and checks version and checksum of one, leaving
  * a reader over its content. */
 void context_record_begin(struct buffer *buffer);

@@ -117,6 +117,17 @@ static enum status check_task(struct rescan *rescan, struct bytes key, struct by
     return STATUS_OK;
 }
 
+static enum status check_lock(struct rescan *rescan, struct bytes key, struct bytes record)
+{
+    struct lock lock;
+
+    TRY(lock_unpack(key, record, &lock, rescan->error));
+    if (lock.fence > rescan->found.revision)
+        rescan->found.revision = lock.fence;
+    rescan->found.locks++;
+    return STATUS_OK;
+}
+
 static enum status count_row(struct rescan *rescan, struct bytes key, struct bytes record)
 {
     (void)key, (void)record;
@@ -144,6 +155,7 @@ static enum status compare_counters(struct rescan *rescan, const struct counters
     TRY(compare(rescan, "bytes of streams", found->stream_bytes, kept->stream_bytes));
     TRY(compare(rescan, "chunks", found->chunks, kept->chunks));
     TRY(compare(rescan, "tasks", found->tasks, kept->tasks));
+    TRY(compare(rescan, "locks", found->locks, kept->locks));
     TRY(compare(rescan, "tasks with streams", found->tasks_with_streams, kept->tasks_with_streams));
     /* A deletion has a revision that no row shows. */
     if (found->revision > kept->revision || found->last_stream > kept->last_stream)
@@ -159,6 +171,7 @@ enum status contextd_check(const struct contextd *core, struct store_txn *txn, s
     TRY(each_row(&rescan, TABLE_DELETED, check_deleted));
     TRY(each_row(&rescan, TABLE_TASK, check_task));
     TRY(each_row(&rescan, TABLE_STREAM, check_stream));
+    TRY(each_row(&rescan, TABLE_LOCK, check_lock));
     /* Every chunk that a stream reaches was counted; the rows themselves must not be more. */
     uint64_t reached = rescan.found.chunks;
     rescan.found.chunks = 0;

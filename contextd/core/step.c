@@ -1,12 +1,13 @@
 #include "contextd/core/core.h"
 #include "contextd/core/entry.h"
+#include "contextd/core/lock.h"
 #include "contextd/core/stream.h"
 
 #include "common/base/check.h"
 
 static const char *const table_names[CONTEXTD_TABLES] = {
-    [TABLE_COUNTERS] = "counters", [TABLE_ENTRY] = "entry",   [TABLE_DELETED] = "deleted",
-    [TABLE_TASK] = "task",         [TABLE_STREAM] = "stream", [TABLE_CHUNK] = "chunk",
+    [TABLE_COUNTERS] = "counters", [TABLE_ENTRY] = "entry", [TABLE_DELETED] = "deleted", [TABLE_TASK] = "task",
+    [TABLE_STREAM] = "stream",     [TABLE_CHUNK] = "chunk", [TABLE_LOCK] = "lock",
 };
 
 const struct store_schema contextd_schema = {
@@ -32,6 +33,36 @@ enum status contextd_begin(struct contextd *core, struct store_txn *txn, struct 
 {
     core->changed = false;
     return context_counters_load(txn, &core->counters, error);
+}
+
+enum status contextd_open(struct contextd *core, struct store_txn *txn, const struct contextd_now *now,
+                          struct effects *effects)
+{
+    effects_reset(effects);
+    TRY(context_counters_load(txn, &core->counters, &effects->error));
+    return lock_open(core, txn, now, effects);
+}
+
+void contextd_done(struct contextd *core)
+{
+    locks_done(&core->locks);
+}
+
+enum status contextd_tick(struct contextd *core, struct store_txn *txn, const struct contextd_now *now,
+                          struct effects *effects)
+{
+    effects_reset(effects);
+    return lock_tick(core, txn, now, effects);
+}
+
+void contextd_forget(struct contextd *core, const struct contextd_now *now, uint64_t token)
+{
+    lock_forget(core, now, token);
+}
+
+uint64_t contextd_next_ms(const struct contextd *core)
+{
+    return lock_next_ms(core);
 }
 
 void contextd_finish(struct contextd *core, struct store_txn *txn)
@@ -66,6 +97,18 @@ static enum status run(struct contextd *core, struct store_txn *txn, const struc
         return stream_look_up(txn, &command->find_stream, effects);
     case COMMAND_LIST_STREAMS:
         return stream_list(txn, &command->list_streams, effects);
+    case COMMAND_ACQUIRE_LOCK:
+        return lock_acquire(core, txn, now, command, effects);
+    case COMMAND_UNWAIT_LOCK:
+        return lock_unwait(core, txn, now, command->token, effects);
+    case COMMAND_RENEW_LOCK:
+        return lock_renew(core, txn, now, &command->name_lock, effects);
+    case COMMAND_RELEASE_LOCK:
+        return lock_release(core, txn, now, &command->name_lock, effects);
+    case COMMAND_LIST_LOCKS:
+        return lock_list(core, txn, now, &command->list_locks, effects);
+    case COMMAND_LOCK_STATS:
+        return lock_stats(core, &command->lock_stats, effects);
     case COMMAND_KINDS:
         break;
     }

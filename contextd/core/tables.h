@@ -10,9 +10,10 @@ enum contextd_table {
     TABLE_TASK,     /* task id -> highest fence seen, number of streams */
     TABLE_STREAM,   /* namespace 0 task id, fence, name -> stream; the streams of a task, and of a run, are a range */
     TABLE_CHUNK,    /* stream number, offset -> a piece of the stream's bytes */
+    TABLE_LOCK,     /* namespace 0 name 0 fence -> a lock that is held */
     CONTEXTD_TABLES,
 };
 
-#define CONTEXTD_STORE_VERSION 1
+#define CONTEXTD_STORE_VERSION 2
 
 extern const struct store_schema contextd_schema;

@@ -237,3 +237,54 @@ enum status list_streams_validate(struct list_streams *list, struct error *error
     TRY(context_namespace_validate(&list->namespace, error));
     return page_size_validate(&list->page_size, error);
 }
+
+static enum status lock_name_validate(const char *field, struct bytes name, struct error *error)
+{
+    TRY(size_validate(field, name.size, LOCK_NAME_MAX, error));
+    if (name.size == 0 || !is_printable(name))
+        return BAD_FIELD(error, "%s: 1 to %d bytes of printable UTF-8 are needed", field, LOCK_NAME_MAX);
+    if (name.data[0] == '/' || name.data[name.size - 1] == '/' || memmem(name.data, name.size, "//", 2) != NULL)
+        return BAD_FIELD(error, "%s: no part between slashes may be empty", field);
+    return STATUS_OK;
+}
+
+enum status acquire_lock_validate(struct acquire_lock *acquire, struct error *error)
+{
+    TRY(context_namespace_validate(&acquire->namespace, error));
+    TRY(lock_name_validate("name", acquire->name, error));
+    if (acquire->ttl_ms == 0)
+        acquire->ttl_ms = LOCK_TTL_DEFAULT_MS;
+    if (acquire->ttl_ms < LOCK_TTL_MIN_MS || acquire->ttl_ms > LOCK_TTL_MAX_MS)
+        return BAD_FIELD(error, "ttl_ms: %u to %u are allowed", LOCK_TTL_MIN_MS, LOCK_TTL_MAX_MS);
+    if (acquire->request.size != LOCK_REQUEST_SIZE)
+        return BAD_FIELD(error, "request: %d bytes are needed, new for each lock that is wanted", LOCK_REQUEST_SIZE);
+    if (acquire->holder.agent_id.size == 0)
+        return BAD_FIELD(error, "holder.agent_id: who holds it must be named");
+    return writer_validate(&acquire->holder, error);
+}
+
+enum status name_lock_validate(struct name_lock *named, struct error *error)
+{
+    TRY(context_namespace_validate(&named->namespace, error));
+    return lock_name_validate("name", named->name, error);
+}
+
+enum status list_locks_validate(struct list_locks *list, struct error *error)
+{
+    TRY(context_namespace_validate(&list->namespace, error));
+    TRY(size_validate("prefix", list->prefix.size, LOCK_NAME_MAX, error));
+    if (!is_printable(list->prefix))
+        return BAD_FIELD(error, "prefix: only printable UTF-8 is allowed");
+    return page_size_validate(&list->page_size, error);
+}
+
+enum status lock_stats_validate(struct lock_stats_query *query, struct error *error)
+{
+    if (query->namespace.size > 0)
+        TRY(context_namespace_validate(&query->namespace, error));
+    if (query->most > PAGE_MAX)
+        return BAD_FIELD(error, "most: %u is too many, %d are allowed", query->most, PAGE_MAX);
+    if (query->most == 0)
+        query->most = PAGE_DEFAULT;
+    return STATUS_OK;
+}

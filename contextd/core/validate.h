@@ -13,6 +13,10 @@
 #define APPEND_MAX ((size_t)1024 * 1024)
 #define READ_MAX 1048576U
 #define READ_DEFAULT 262144U
+#define LOCK_NAME_MAX 255
+#define LOCK_TTL_MIN_MS 1000U
+#define LOCK_TTL_MAX_MS 86400000U
+#define LOCK_TTL_DEFAULT_MS 60000U
 #define PAGE_MAX 1000
 #define PAGE_DEFAULT 100
 
@@ -29,6 +33,11 @@ enum status put_entry_validate(struct put_entry *put, struct error *error) NODIS
 enum status get_entry_validate(struct get_entry *get, struct error *error) NODISCARD;
 enum status list_entries_validate(struct list_entries *list, struct error *error) NODISCARD;
 enum status delete_entry_validate(struct delete_entry *delete, struct error *error) NODISCARD;
+
+enum status acquire_lock_validate(struct acquire_lock *acquire, struct error *error) NODISCARD;
+enum status name_lock_validate(struct name_lock *named, struct error *error) NODISCARD;
+enum status list_locks_validate(struct list_locks *list, struct error *error) NODISCARD;
+enum status lock_stats_validate(struct lock_stats_query *query, struct error *error) NODISCARD;
 
 enum status stream_name_validate(struct stream_name *name, struct error *error) NODISCARD;
 enum status append_stream_validate(struct append_stream *append, struct error *error) NODISCARD;

@@ -6,12 +6,14 @@
 
 void core_fixture_init(struct core_fixture *fixture)
 {
-    *fixture = (struct core_fixture){.store = store_mem_new(&contextd_schema, 0), .now.unix_ms = 1000};
+    *fixture =
+        (struct core_fixture){.store = store_mem_new(&contextd_schema, 0), .now = {.unix_ms = 1000, .boot_ms = 1000}};
 }
 
 void core_fixture_done(struct core_fixture *fixture)
 {
     store_abort(&fixture->txn);
+    contextd_done(&fixture->core);
     context_effects_done(&fixture->effects);
     store_close(fixture->store);
 }
@@ -41,7 +43,34 @@ struct counters core_counters(struct core_fixture *fixture)
 static bool only_reads(enum command_kind kind)
 {
     return kind == COMMAND_GET_ENTRY || kind == COMMAND_LIST_ENTRIES || kind == COMMAND_READ_STREAM ||
-           kind == COMMAND_LIST_STREAMS;
+           kind == COMMAND_LIST_STREAMS || kind == COMMAND_RENEW_LOCK || kind == COMMAND_LIST_LOCKS ||
+           kind == COMMAND_LOCK_STATS;
+}
+
+void core_tick(struct core_fixture *fixture)
+{
+    struct store_txn *txn = NULL;
+    struct error error = {0};
+
+    store_abort(&fixture->txn);
+    cr_assert_eq(store_begin(fixture->store, STORE_WRITE, &txn), STATUS_OK);
+    cr_assert_eq(contextd_begin(&fixture->core, txn, NULL), STATUS_OK);
+    cr_assert_eq(contextd_tick(&fixture->core, txn, &fixture->now, &fixture->effects), STATUS_OK);
+    contextd_finish(&fixture->core, txn);
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+    cr_assert_eq(core_check(fixture, &error), STATUS_OK, "%s", error.message);
+}
+
+void core_restart(struct core_fixture *fixture)
+{
+    CLEANUP(store_end)
+    struct store_txn *txn = NULL;
+
+    store_abort(&fixture->txn);
+    contextd_done(&fixture->core);
+    fixture->core = (struct contextd){0};
+    cr_assert_eq(store_begin(fixture->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(contextd_open(&fixture->core, txn, &fixture->now, &fixture->effects), STATUS_OK);
 }
 
 enum status core_run(struct core_fixture *fixture, const struct command *command)
@@ -111,6 +140,17 @@ enum status core_list(struct core_fixture *fixture, const char *prefix, uint32_t
                                                .page_size = page_size,
                                                .with_values = true}};
     return core_run(fixture, &command);
+}
+
+void core_put_lock(struct core_fixture *fixture, const char *name)
+{
+    static const uint8_t request[LOCK_REQUEST_SIZE];
+    struct command command = {.kind = COMMAND_ACQUIRE_LOCK,
+                              .acquire_lock = {.name = bytes_of_text(name),
+                                               .mode = LOCK_EXCLUSIVE,
+                                               .holder = {.agent_id = bytes_of_text("a")},
+                                               .request = {.data = request, .size = sizeof request}}};
+    cr_assert_eq(core_run(fixture, &command), STATUS_OK, "%s", fixture->effects.error.message);
 }
 
 struct stream_name core_stream(const char *name)

@@ -21,6 +21,10 @@ DEFINE_CLEANUP_EMBEDDED(struct core_fixture, core_fixture_done)
 
 /* Runs it, commits, checks; returns the status of the answer. */
 enum status core_run(struct core_fixture *fixture, const struct command *command);
+/* What is due by now. */
+void core_tick(struct core_fixture *fixture);
+/* As after a SIGKILL: a new core on the same store. */
+void core_restart(struct core_fixture *fixture);
 /* Of the whole store; STATUS_OK or what is wrong. */
 enum status core_check(struct core_fixture *fixture, struct error *error);
 struct counters core_counters(struct core_fixture *fixture);
@@ -31,6 +35,9 @@ enum status core_put_as(struct core_fixture *fixture, const char *key, uint64_t 
 enum status core_get(struct core_fixture *fixture, const char *key);
 enum status core_delete(struct core_fixture *fixture, const char *key, int64_t version);
 enum status core_list(struct core_fixture *fixture, const char *prefix, uint32_t page_size, const char *page_token);
+
+/* Exclusive, held by "a". */
+void core_put_lock(struct core_fixture *fixture, const char *name);
 
 enum status core_append(struct core_fixture *fixture, const char *name, uint64_t offset, struct bytes data);
 enum status core_append_text(struct core_fixture *fixture, const char *name, uint64_t offset, const char *text);

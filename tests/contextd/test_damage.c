@@ -14,6 +14,7 @@ static void setup(void)
     assert_done(core_put(&fixture, "global/gone", "value", -1), fixture);
     assert_done(core_delete(&fixture, "global/gone", -1), fixture);
     assert_done(core_append(&fixture, "stdout", 0, (struct bytes){.data = bytes, .size = sizeof bytes}), fixture);
+    core_put_lock(&fixture, "repo");
     fixture.unchecked = true;
 }
 

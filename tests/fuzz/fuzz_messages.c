@@ -8,6 +8,7 @@
 #include <ganger/v1/agents.pb-c.h>
 #include <ganger/v1/context.pb-c.h>
 #include <ganger/v1/envelope.pb-c.h>
+#include <ganger/v1/locks.pb-c.h>
 #include <ganger/v1/tasks.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,8 @@
 static const ProtobufCMessageDescriptor *type_of(uint8_t number)
 {
     static const ProtobufCServiceDescriptor *const services[] = {
-        &ganger__v1__tasks__descriptor, &ganger__v1__agents__descriptor, &ganger__v1__admin__descriptor,
-        &ganger__v1__context__descriptor, &ganger__v1__streams__descriptor};
+        &ganger__v1__tasks__descriptor,   &ganger__v1__agents__descriptor,  &ganger__v1__admin__descriptor,
+        &ganger__v1__context__descriptor, &ganger__v1__streams__descriptor, &ganger__v1__locks__descriptor};
 
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (number < 2 * services[i]->n_methods) {
@@ -31,7 +32,7 @@ static const ProtobufCMessageDescriptor *type_of(uint8_t number)
 
 void fuzz_good_input(unsigned *seed, struct buffer *input)
 {
-    uint8_t number = (uint8_t)(rand_r(seed) % 64);
+    uint8_t number = (uint8_t)(rand_r(seed) % 256);
 
     buffer_add_u8(input, number);
     random_message(seed, type_of(number), input);
