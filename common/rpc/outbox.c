@@ -181,6 +181,34 @@ static void outbox_reset(struct outbox *outbox)
         buffer_done(&outbox->bytes);
 }
 
+/* What goes to one peer goes together: ZeroMQ's thread is woken once for it, and writes it with few calls. */
+static void group_by_peer(struct outbox *outbox)
+{
+    for (size_t i = 0; i < outbox->count; i++) {
+        struct rpc_peer *peer = outbox->answers[i].peer;
+        if (peer->last_answer == 0)
+            outbox->answers[i].is_first = true;
+        else
+            outbox->answers[peer->last_answer - 1].next_of_peer = i + 1;
+        peer->last_answer = i + 1;
+    }
+    for (size_t i = 0; i < outbox->count; i++)
+        outbox->answers[i].peer->last_answer = 0;
+}
+
+static void send_to_peer(struct rpc_server *server, const struct answer *first, uint64_t revision)
+{
+    const struct answer *answers = server->sending.answers;
+
+    for (const struct answer *answer = first; answer != NULL;) {
+        const struct answer *next = answer->next_of_peer > 0 ? &answers[answer->next_of_peer - 1] : NULL;
+        if (answer->kind != GANGER__V1__KIND__KIND_UNSPECIFIED)
+            send_answer(server, answer, revision);
+        peer_release(server, answer->peer);
+        answer = next;
+    }
+}
+
 void rpc_server_flush(struct rpc_server *server, uint64_t revision)
 {
     /* What the callbacks below answer speaks of a later batch: it waits for the next flush. */
@@ -188,12 +216,10 @@ void rpc_server_flush(struct rpc_server *server, uint64_t revision)
 
     server->outbox = server->sending;
     server->sending = sending;
-    for (size_t i = 0; i < server->sending.count; i++) {
-        const struct answer *answer = &server->sending.answers[i];
-        if (answer->kind != GANGER__V1__KIND__KIND_UNSPECIFIED)
-            send_answer(server, answer, revision);
-        peer_release(server, answer->peer);
-    }
+    group_by_peer(&server->sending);
+    for (size_t i = 0; i < server->sending.count; i++)
+        if (server->sending.answers[i].is_first)
+            send_to_peer(server, &server->sending.answers[i], revision);
     outbox_reset(&server->sending);
 }
 

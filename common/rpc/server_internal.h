@@ -42,6 +42,7 @@ struct rpc_peer {
     bool gone;
     struct rpc_caller caller;
     struct backlog *backlog; /* NULL before the first large frame */
+    size_t last_answer;      /* its place + 1 while a flush puts the answers in order; else 0 */
     UT_hash_handle hh;       /* by routing id */
     uint8_t id_size;
     uint8_t id[];
@@ -97,6 +98,8 @@ struct answer {
     struct span body;
     void (*on_lost)(void *data);
     void *lost_data;
+    bool is_first;       /* of its peer in this flush */
+    size_t next_of_peer; /* its place + 1; 0 = none */
 };
 
 struct outbox {

@@ -173,8 +173,10 @@ void fixture_turn(struct fixture *fixture, struct rpc_client *client)
 
 void result_take(const struct rpc_reply *reply, void *data)
 {
+    static size_t place;
     struct result *result = data;
 
+    result->place = ++place;
     result->replies++;
     result->end = reply->end;
     result->status = reply->status;

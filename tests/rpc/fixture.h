@@ -59,6 +59,7 @@ struct result {
     uint64_t detail_size;
     uint64_t revision;
     size_t bytes; /* of all bodies */
+    size_t place; /* of the last reply among those of all calls, from 1 */
 };
 void result_take(const struct rpc_reply *reply, void *data);
 

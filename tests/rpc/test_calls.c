@@ -95,6 +95,32 @@ Test(calls, a_reply_is_held_back_until_the_flush)
     cr_expect_eq(result.revision, 7);
 }
 
+/* Parked calls of two clients in turns, answered in one flush. */
+Test(calls, answers_of_one_flush_come_to_each_client_in_their_order)
+{
+    struct rpc_client *clients[2] = {fixture.client, fixture_connect(&fixture)};
+    struct result results[8] = {0};
+    char text[2] = "0";
+
+    for (size_t i = 0; i < 8; i++) {
+        say(clients[i % 2], "Park", "", 10000, &results[i]);
+        cr_assert(TURN_UNTIL(&fixture, clients[i % 2], fixture.parked_count == i + 1));
+    }
+    fixture.hold_replies = true;
+    for (size_t i = 0; i < 8; i++) {
+        text[0] = (char)('0' + i);
+        answer(fixture.parked[0], text);
+    }
+    fixture.hold_replies = false;
+    for (size_t i = 0; i < 8; i++) {
+        cr_assert(TURN_UNTIL(&fixture, clients[i % 2], results[i].end));
+        text[0] = (char)('0' + i);
+        cr_expect_str_eq(results[i].text, text);
+        cr_expect(i < 2 || results[i].place > results[i - 2].place);
+    }
+    rpc_client_free(clients[1]);
+}
+
 Test(calls, a_discard_replaces_what_the_batch_wanted_to_answer_and_leaves_kept_calls_open)
 {
     struct result good = {0};
