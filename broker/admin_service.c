@@ -78,20 +78,10 @@ static void queue_stats(Ganger__V1__Admin_Service *service, const Ganger__V1__Qu
     if (answer == NULL)
         return;
     size_t count = answer->queue_stats.count;
-    Ganger__V1__Queue *queues = arena_zero(&shell->arena, count, sizeof *queues);
     response.queues = arena_zero(&shell->arena, count, sizeof(Ganger__V1__Queue *));
     response.n_queues = count;
-    for (size_t i = 0; i < count; i++) {
-        const struct queue_view *view = &answer->queue_stats.queues[i];
-        ganger__v1__queue__init(&queues[i]);
-        queues[i].namespace_ = borrowed_text(view->namespace);
-        queues[i].queue = borrowed_text(view->queue);
-        queues[i].states = messages_of_counts(&shell->arena, view->counts, &queues[i].n_states);
-        queues[i].oldest_ready_ms = view->oldest_ready_ms;
-        queues[i].agent_types = view->agent_types;
-        queues[i].n_agent_types = view->agent_type_count;
-        response.queues[i] = &queues[i];
-    }
+    for (size_t i = 0; i < count; i++)
+        response.queues[i] = message_of_queue(&shell->arena, &answer->queue_stats.queues[i]);
     rpc_call_reply(closure_data, &response.base);
 }
 
@@ -168,6 +158,70 @@ static void raise_epoch(Ganger__V1__Admin_Service *service, const Ganger__V1__Ra
     rpc_call_reply(closure_data, &response.base);
 }
 
+/* The queue that a command speaks of, as it is now; NULL when it was refused. */
+static Ganger__V1__Queue *ask_for_queue(struct shell *shell, struct command *command, struct rpc_call *call)
+{
+    const struct answer *answer = shell_ask_for(shell, command, call);
+
+    return answer != NULL ? message_of_queue(&shell->arena, &answer->queue_stats.queues[0]) : NULL;
+}
+
+static void pause_queue(Ganger__V1__Admin_Service *service, const Ganger__V1__PauseQueueRequest *request,
+                        Ganger__V1__PauseQueueResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__PauseQueueResponse response = GANGER__V1__PAUSE_QUEUE_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_PAUSE_QUEUE,
+                              .pause_queue = {.namespace = request->namespace_,
+                                              .queue = request->queue,
+                                              .in = request->in,
+                                              .out = request->out,
+                                              .reason = request->reason}};
+
+    (void)closure;
+    response.queue = ask_for_queue(shell, &command, closure_data);
+    if (response.queue != NULL)
+        rpc_call_reply(closure_data, &response.base);
+}
+
+static void resume_queue(Ganger__V1__Admin_Service *service, const Ganger__V1__ResumeQueueRequest *request,
+                         Ganger__V1__ResumeQueueResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__ResumeQueueResponse response = GANGER__V1__RESUME_QUEUE_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_PAUSE_QUEUE,
+                              .pause_queue = {.namespace = request->namespace_,
+                                              .queue = request->queue,
+                                              .in = request->in,
+                                              .out = request->out,
+                                              .resumes = true,
+                                              .reason = ""}};
+
+    (void)closure;
+    response.queue = ask_for_queue(shell, &command, closure_data);
+    if (response.queue != NULL)
+        rpc_call_reply(closure_data, &response.base);
+}
+
+static void set_queue(Ganger__V1__Admin_Service *service, const Ganger__V1__SetQueueRequest *request,
+                      Ganger__V1__SetQueueResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__SetQueueResponse response = GANGER__V1__SET_QUEUE_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_SET_QUEUE,
+                              .set_queue = {.namespace = request->namespace_,
+                                            .queue = request->queue,
+                                            .has_length_max = request->set_length_max,
+                                            .length_max = request->length_max,
+                                            .has_defaults = request->defaults != NULL,
+                                            .defaults = defaults_of_message(request->defaults)}};
+
+    (void)closure;
+    response.queue = ask_for_queue(shell, &command, closure_data);
+    if (response.queue != NULL)
+        rpc_call_reply(closure_data, &response.base);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method admin_methods[] = {
     {.name = "Status", .request_max = SMALL_REQUEST_MAX},
@@ -176,6 +230,9 @@ const struct rpc_method admin_methods[] = {
     {.name = "Backup", .streams = true, .request_max = SMALL_REQUEST_MAX},
     {.name = "Check", .streams = true, .request_max = SMALL_REQUEST_MAX},
     {.name = "RaiseEpoch", .request_max = SMALL_REQUEST_MAX},
+    {.name = "PauseQueue", .request_max = SMALL_REQUEST_MAX},
+    {.name = "ResumeQueue", .request_max = SMALL_REQUEST_MAX},
+    {.name = "SetQueue", .request_max = SMALL_REQUEST_MAX},
 };
 
 void admin_service_init(struct admin_service *service, struct shell *shell)

@@ -282,3 +282,43 @@ Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t 
     *ret_count = count;
     return pointers;
 }
+
+Ganger__V1__Queue *message_of_queue(struct arena *arena, const struct queue_view *view)
+{
+    Ganger__V1__Queue *message = arena_zero(arena, 1, sizeof *message);
+    Ganger__V1__QueueDefaults *defaults = arena_zero(arena, 1, sizeof *defaults);
+
+    ganger__v1__queue_defaults__init(defaults);
+    defaults->priority = view->defaults.priority;
+    defaults->max_attempts = view->defaults.max_attempts;
+    defaults->run_timeout_ms = view->defaults.run_timeout_ms;
+    defaults->retention_ms = view->defaults.retention_ms;
+    defaults->backoff_ms = view->defaults.backoff_ms;
+    defaults->backoff_max_ms = view->defaults.backoff_max_ms;
+    ganger__v1__queue__init(message);
+    message->namespace_ = borrowed_text(view->namespace);
+    message->queue = borrowed_text(view->queue);
+    message->states = messages_of_counts(arena, view->counts, &message->n_states);
+    message->oldest_ready_ms = view->oldest_ready_ms;
+    message->agent_types = view->agent_types;
+    message->n_agent_types = view->agent_type_count;
+    message->paused_in = view->paused_in;
+    message->paused_out = view->paused_out;
+    message->paused_by = borrowed_text(view->paused_by);
+    message->pause_reason = borrowed_text(view->pause_reason);
+    message->length_max = view->length_max;
+    message->defaults = defaults;
+    return message;
+}
+
+struct queue_defaults defaults_of_message(const Ganger__V1__QueueDefaults *message)
+{
+    if (message == NULL)
+        return (struct queue_defaults){0};
+    return (struct queue_defaults){.priority = message->priority,
+                                   .max_attempts = message->max_attempts,
+                                   .run_timeout_ms = message->run_timeout_ms,
+                                   .retention_ms = message->retention_ms,
+                                   .backoff_ms = message->backoff_ms,
+                                   .backoff_max_ms = message->backoff_max_ms};
+}

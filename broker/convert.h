@@ -20,6 +20,8 @@ struct profile *profiles_of_messages(struct arena *arena, Ganger__V1__Profile *c
 Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *view);
 Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct profile *profiles, size_t count);
 Ganger__V1__Event **messages_of_events(struct arena *arena, const struct event *events, size_t count);
+Ganger__V1__Queue *message_of_queue(struct arena *arena, const struct queue_view *view);
+struct queue_defaults defaults_of_message(const Ganger__V1__QueueDefaults *message); /* NULL: nothing said */
 /* One for every state of the protocol. */
 Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
                                             size_t *ret_count);

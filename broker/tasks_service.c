@@ -28,6 +28,7 @@ static Ganger__V1__SubmitOutcome **messages_of_outcomes(struct arena *arena, con
             messages[i].status = (uint32_t)outcome->refusal->status;
             messages[i].reason = borrowed_text(outcome->refusal->reason);
             messages[i].message = borrowed_text(outcome->refusal->message);
+            messages[i].retry_after_ms = outcome->retry_after_ms;
         }
         pointers[i] = &messages[i];
     }

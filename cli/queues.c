@@ -2,6 +2,7 @@
 #include "cli/daemon.h"
 #include "cli/format.h"
 #include "cli/json.h"
+#include "cli/queue.h"
 #include "cli/table.h"
 #include "cli/task.h"
 #include "cli/values.h"
@@ -52,7 +53,8 @@ static const Ganger__V1__TaskState all_states[STATES_MAX] = {
 struct shown {
     Ganger__V1__TaskState states[STATES_MAX];
     size_t state_count;
-    struct column columns[STATES_MAX + 3];
+    bool said; /* something by operators */
+    struct column columns[STATES_MAX + 4];
     size_t column_count;
 };
 
@@ -62,13 +64,6 @@ static uint64_t count_in_state(const Ganger__V1__Queue *queue, Ganger__V1__TaskS
         if (queue->states[i]->state == state)
             return queue->states[i]->tasks;
     return 0;
-}
-
-static char *queue_name(const Ganger__V1__Queue *queue)
-{
-    if (queue->namespace_[0] == '\0' || strcmp(queue->namespace_, "default") == 0)
-        return duplicate_text(queue->queue);
-    return format_text("%s/%s", queue->namespace_, queue->queue);
 }
 
 static char *join_types(const Ganger__V1__Queue *queue)
@@ -91,6 +86,14 @@ static bool state_is_shown(const Ganger__V1__QueueStatsResponse *response, Gange
     return !task_state_is_rare(state);
 }
 
+static bool is_said_of(const Ganger__V1__Queue *queue)
+{
+    CLEANUP(free)
+    char *said = queue_said(queue);
+
+    return said[0] != '\0';
+}
+
 static void choose_columns(const Ganger__V1__QueueStatsResponse *response, struct shown *shown)
 {
     *shown = (struct shown){.columns[0] = {.title = "QUEUE"}, .column_count = 1};
@@ -101,6 +104,10 @@ static void choose_columns(const Ganger__V1__QueueStatsResponse *response, struc
         shown->columns[shown->column_count++] = (struct column){.title = task_state_name(all_states[i]), .right = true};
     }
     shown->columns[shown->column_count++] = (struct column){.title = "OLDEST", .right = true};
+    for (size_t i = 0; i < response->n_queues; i++)
+        shown->said = shown->said || is_said_of(response->queues[i]);
+    if (shown->said)
+        shown->columns[shown->column_count++] = (struct column){.title = "OPERATORS SAY", .flexible = true};
     shown->columns[shown->column_count++] = (struct column){.title = "WAITING FOR", .flexible = true};
 }
 
@@ -110,6 +117,8 @@ static void add_row(struct table *table, const struct shown *shown, const Ganger
     char *name = queue_name(queue);
     CLEANUP(free)
     char *types = join_types(queue);
+    CLEANUP(free)
+    char *said = queue_said(queue);
     char oldest[FORMAT_SIZE] = "";
 
     table_add(table, TONE_PLAIN, name);
@@ -121,6 +130,8 @@ static void add_row(struct table *table, const struct shown *shown, const Ganger
     if (queue->oldest_ready_ms > 0)
         (void)format_age(queue->oldest_ready_ms, oldest);
     table_add(table, TONE_PLAIN, oldest);
+    if (shown->said)
+        table_add(table, queue->paused_in || queue->paused_out ? TONE_BAD : TONE_PLAIN, said);
     table_add(table, TONE_PLAIN, types);
 }
 

@@ -1,0 +1,76 @@
+"""What operators do with gangerctl: queues, agents, the store."""
+
+import getpass
+import json
+import os
+import re
+import unittest
+
+from harness import Suite
+
+FAILED, USAGE, REFUSED = 1, 2, 5
+
+
+class Queues(Suite):
+    daemons = ("broker",)
+
+    def test_a_paused_queue_takes_no_tasks_and_says_so(self):
+        user = getpass.getuser()
+        self.assertEqual(self.good("queue", "pause", "builds", "--reason", "the disk is moved"),
+                         f"builds: paused in and out by {user}: the disk is moved\n")
+        self.assertIn("the disk is moved", self.bad(REFUSED, "submit", "--queue", "builds", "x"))
+        self.assertIn("paused in and out", self.good("queues"))
+        self.assertEqual(self.good("queue", "resume", "--in", "builds"),
+                         f"builds: paused out by {user}: the disk is moved\n")
+        self.submit("--queue", "builds", "x")
+        self.assertEqual(self.good("queue", "resume", "builds"), "builds: as any queue\n")
+        self.assertNotIn("OPERATORS SAY", self.good("queues"))
+
+    def test_settings_are_added_one_by_one_and_taken_back(self):
+        self.assertEqual(self.good("queue", "set", "--length-max", "1", "acme/few"), "acme/few: at most 1\n")
+        self.assertEqual(self.good("queue", "set", "--run-timeout", "1h", "acme/few"),
+                         "acme/few: at most 1, run timeout 1h00m\n")
+        self.assertEqual(self.good("queue", "set", "--priority", "2", "acme/few"),
+                         "acme/few: at most 1, priority 2, run timeout 1h00m\n")
+        task = json.loads(self.good("show", "--json", self.submit("--namespace", "acme", "--queue", "few", "x")))
+        self.assertEqual((task["spec"]["priority"], task["spec"]["run_timeout_ms"]), (2, 3600000))
+        self.assertIn("takes no more than 1", self.run_words("submit", "--namespace", "acme", "--queue", "few", "x").errors)
+        self.good("queue", "set", "--length-max", "0", "acme/few")
+        self.assertEqual(self.good("queue", "set", "-q", "--priority", "0", "--run-timeout", "0", "acme/few"), "acme/few\n")
+        self.assertEqual(json.loads(self.good("queue", "resume", "--json", "acme/few"))["length_max"], 0)
+
+    def test_wrong_words_are_refused(self):
+        self.bad(USAGE, "queue", "pause")
+        self.bad(USAGE, "queue", "pause", "not a name")
+        self.bad(USAGE, "queue", "set", "--priority", "10", "builds")
+        self.bad(USAGE, "queue", "set", "builds")
+
+
+class Store(Suite):
+    daemons = ("broker",)
+
+    def test_a_backup_is_made_once(self):
+        path = f"{self.place.folder}/backup"
+        self.submit("x")
+        self.assertRegex(self.good("store", "backup", path),
+                         rf"\A{re.escape(path)}: \d+ rows, .* B, revision \d+ of epoch 0\n\Z")
+        self.assertTrue(os.path.exists(path))
+        self.assertIn("already", self.bad(REFUSED, "store", "backup", path))
+        self.assertIn("from / on", self.bad(USAGE, "store", "backup", "relative"))
+        other = json.loads(self.good("store", "backup", "--json", f"{path}2"))
+        self.assertEqual((other["done"], len(other["store_id"])), (True, 32))
+        self.assertEqual(self.good("store", "backup", "-q", f"{path}3"), f"{path}3\n")
+
+    def test_a_whole_store_has_no_problems(self):
+        self.submit("x")
+        self.assertRegex(self.good("store", "check"), r"\A\d+ tasks, 0 problems\n\Z")
+        self.assertEqual(json.loads(self.good("store", "check", "--json"))["named"], [])
+
+    def test_the_epoch_is_raised_for_those_who_mean_it(self):
+        self.assertIn("--yes", self.bad(USAGE, "store", "raise-epoch"))
+        epoch = int(self.good("store", "raise-epoch", "-q", "--yes"))
+        self.assertEqual(self.good("store", "raise-epoch", "--yes"), f"epoch {epoch + 1} from now on\n")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
