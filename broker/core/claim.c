@@ -133,6 +133,7 @@ static enum status take_head(struct step *step, const struct command_claim *clai
     }
     task_write(step, &task);
     gate_passed(step, lane);
+    turn_claimed(&step->broker->lanes.turns, lane->type->queue, task.now.priority, task.now.turn);
     view->revision = task.revision;
     caught->tasks[caught->count++] = view;
     caught->size += view->size;

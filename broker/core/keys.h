@@ -22,7 +22,8 @@
  *   job      job                                -> a command that affects many tasks, and how far it is
  *   walk     job, id                            -> empty; a task whose neighbours the job has not visited all. Job 0 is
  *                                                  the release of those that wait for an ended task
- *   queue    namespace, NUL, queue, NUL         -> what operators say about it */
+ *   queue    namespace, NUL, queue, NUL         -> what operators say about it
+ *   turn     number                             -> where a fairness key stands in a queue and priority */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -48,6 +49,7 @@ enum broker_table {
     TABLE_JOB,
     TABLE_WALK,
     TABLE_QUEUE,
+    TABLE_TURN,
     BROKER_TABLES,
 };
 

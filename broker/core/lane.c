@@ -110,6 +110,8 @@ static void lane_free(struct lanes *lanes, struct lane *lane)
     for (size_t i = 0; i < lane->limit_count; i++)
         limit_remove_lane(&lanes->limits, &lane->limits[i]);
     type->queue->lane_count--;
+    if (type->queue->lane_count == 0)
+        turns_drop_queue(&lanes->turns, type->queue, NULL);
     lanes->count--;
     free(lane->limits);
     free(lane->limits_key);
@@ -423,7 +425,8 @@ enum status lanes_load(struct lanes *lanes, struct store_txn *txn)
     if (status != STATUS_NOT_FOUND)
         return status;
     TRY(limits_load(&lanes->limits, txn));
-    return queues_load(lanes, txn);
+    TRY(queues_load(lanes, txn));
+    return turns_load(lanes, txn);
 }
 
 static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *buffer)
@@ -444,10 +447,12 @@ static void lane_save(struct store_txn *txn, struct lane *lane, struct buffer *b
     lane->is_stored = true;
 }
 
-static void lane_erase(struct store_txn *txn, const struct lane *lane)
+static void lane_erase(struct lanes *lanes, struct store_txn *txn, const struct lane *lane)
 {
     struct key key = key_lane(lane->number);
 
+    if (lane->type->queue->lane_count == 1)
+        turns_drop_queue(&lanes->turns, lane->type->queue, txn);
     if (lane->is_stored)
         store_delete(txn, TABLE_LANE, key_bytes(&key));
 }
@@ -473,7 +478,7 @@ void lanes_settle(struct lanes *lanes, struct store_txn *txn)
         lane->dirty = false;
         lane->next_dirty = NULL;
         if (lane_is_empty(lane)) {
-            lane_erase(txn, lane);
+            lane_erase(lanes, txn, lane);
             lane_free(lanes, lane);
         } else {
             lane_save(txn, lane, &buffer);
@@ -482,4 +487,5 @@ void lanes_settle(struct lanes *lanes, struct store_txn *txn)
     }
     limits_settle(&lanes->limits, txn);
     queues_settle(lanes, txn);
+    turns_settle(&lanes->turns, txn);
 }

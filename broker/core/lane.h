@@ -12,6 +12,7 @@
 #include "broker/core/limit.h"
 #include "broker/core/queue.h"
 #include "broker/core/state.h"
+#include "broker/core/turn.h"
 #include "common/base/status.h"
 
 #include <stdbool.h>
@@ -79,7 +80,8 @@ struct queue {
     bool is_dirty; /* that is not written yet */
     bool is_stored;
     struct queue *next_dirty;
-    struct index_node node; /* in lanes.queues */
+    struct turn_line *lines[TURN_LINES]; /* by priority; NULL where no task was yet */
+    struct index_node node;              /* in lanes.queues */
 };
 
 /* The zero value is empty. */
@@ -87,6 +89,7 @@ struct lanes {
     struct index queues;
     struct index by_number;
     struct limits limits;
+    struct turns turns;
     size_t count;
     struct lane *dirty;
     struct lane *woken;
@@ -97,7 +100,7 @@ struct lanes {
 };
 
 void lanes_done(struct lanes *lanes);
-/* Reads all lanes and limits. DATA_LOSS when a row is damaged. */
+/* Reads all lanes, limits and turns. DATA_LOSS when a row is damaged. */
 enum status lanes_load(struct lanes *lanes, struct store_txn *txn) NODISCARD;
 /* Writes what has changed since the last time, and removes lanes without tasks and limits that nothing keeps. */
 void lanes_settle(struct lanes *lanes, struct store_txn *txn);

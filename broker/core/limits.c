@@ -3,6 +3,7 @@
 #include "broker/core/agent.h"
 #include "broker/core/keys.h"
 #include "broker/core/limit.h"
+#include "broker/core/turn.h"
 
 #include <string.h>
 
@@ -128,6 +129,7 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
     TRY(check_size("content_type", strlen(spec->content_type), CONTENT_TYPE_MAX, error));
     TRY(check_labels(spec->labels, spec->label_count, error));
     TRY(check_limit_names(spec, error));
+    TRY(check_size("fairness_key", strlen(spec->fairness_key), FAIRNESS_KEY_MAX, error));
     if (spec->priority > PRIORITY_LAST)
         return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
     TRY(check_times(spec, error));

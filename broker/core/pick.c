@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static void sift_down(struct pick *pick, size_t at)
+static void sift_down(struct pick_queue *pick, size_t at)
 {
     for (;;) {
         size_t least = at;
@@ -21,9 +21,15 @@ static void sift_down(struct pick *pick, size_t at)
     }
 }
 
-typedef enum status visit_fn(struct step *step, struct lane *lane, struct pick *pick);
+static void drop_first(struct pick_queue *pick)
+{
+    pick->lanes[0] = pick->lanes[--pick->count];
+    sift_down(pick, 0);
+}
 
-static enum status add_lane(struct step *step, struct lane *lane, struct pick *pick)
+typedef enum status visit_fn(struct step *step, struct lane *lane, struct pick_queue *pick);
+
+static enum status add_lane(struct step *step, struct lane *lane, struct pick_queue *pick)
 {
     if (lane->counts[TASK_READY] == 0 || !gate_is_open(lane, &step->now))
         return STATUS_OK;
@@ -33,14 +39,15 @@ static enum status add_lane(struct step *step, struct lane *lane, struct pick *p
     return STATUS_OK;
 }
 
-static enum status count_lane(struct step *step, struct lane *lane, struct pick *pick)
+static enum status count_lane(struct step *step, struct lane *lane, struct pick_queue *pick)
 {
     (void)step;
     pick->count += lane->counts[TASK_READY] > 0;
     return STATUS_OK;
 }
 
-static enum status visit_type(struct step *step, const struct queue_type *type, struct pick *pick, visit_fn *visit)
+static enum status visit_type(struct step *step, const struct queue_type *type, struct pick_queue *pick,
+                              visit_fn *visit)
 {
     if (type == NULL)
         return STATUS_OK;
@@ -49,8 +56,8 @@ static enum status visit_type(struct step *step, const struct queue_type *type, 
     return STATUS_OK;
 }
 
-static enum status visit_queue(struct step *step, const struct queue *queue, const char *agent_type, struct pick *pick,
-                               visit_fn *visit)
+static enum status visit_queue(struct step *step, const struct queue *queue, const char *agent_type,
+                               struct pick_queue *pick, visit_fn *visit)
 {
     if (agent_type[0] == '\0') {
         for (const struct queue_type *type = index_first(&queue->types); type != NULL; type = index_next(&type->node))
@@ -70,50 +77,61 @@ static bool is_named_before(const struct command_claim *claim, size_t index)
     return false;
 }
 
-static enum status visit_all(struct step *step, const struct command_claim *claim, struct pick *pick, visit_fn *visit)
+static enum status add_queue(struct step *step, const struct queue *queue, const char *agent_type, struct pick *pick)
 {
-    for (size_t i = 0; i < claim->queue_count; i++) {
-        const struct queue *queue = lanes_queue(&step->broker->lanes, claim->namespace, claim->queues[i]);
-        if (queue != NULL && !is_named_before(claim, i))
-            TRY(visit_queue(step, queue, claim->agent_type, pick, visit));
-    }
+    struct pick_queue lanes = {0};
+
+    TRY(visit_queue(step, queue, agent_type, &lanes, count_lane));
+    lanes.lanes = arena_zero(&step->effects->arena, lanes.count, sizeof(struct lane *));
+    lanes.count = 0;
+    TRY(visit_queue(step, queue, agent_type, &lanes, add_lane));
+    for (size_t at = lanes.count / 2; at-- > 0;)
+        sift_down(&lanes, at);
+    if (lanes.count > 0)
+        pick->queues[pick->count++] = lanes;
     return STATUS_OK;
 }
 
 enum status pick_begin(struct step *step, const struct command_claim *claim, struct pick *ret_pick)
 {
-    struct pick pick = {0};
+    struct pick pick = {.queues = arena_zero(&step->effects->arena, claim->queue_count, sizeof(struct pick_queue))};
 
-    TRY(visit_all(step, claim, &pick, count_lane));
-    pick.lanes = arena_zero(&step->effects->arena, pick.count, sizeof(struct lane *));
-    pick.count = 0;
-    TRY(visit_all(step, claim, &pick, add_lane));
-    for (size_t at = pick.count / 2; at-- > 0;)
-        sift_down(&pick, at);
+    for (size_t i = 0; i < claim->queue_count; i++) {
+        const struct queue *queue = lanes_queue(&step->broker->lanes, claim->namespace, claim->queues[i]);
+        if (queue != NULL && !is_named_before(claim, i))
+            TRY(add_queue(step, queue, claim->agent_type, &pick));
+    }
     *ret_pick = pick;
     return STATUS_OK;
 }
 
-static void drop_first(struct pick *pick)
+static bool is_older(const struct rank *a, const struct rank *b)
 {
-    pick->lanes[0] = pick->lanes[--pick->count];
-    sift_down(pick, 0);
+    return a->priority != b->priority ? a->priority < b->priority : a->id < b->id;
 }
 
 struct lane *pick_first(struct step *step, struct pick *pick)
 {
-    /* What this very claim took may have closed lanes. */
-    while (pick->count > 0 && !gate_is_open(pick->lanes[0], &step->now))
-        drop_first(pick);
-    return pick->count > 0 ? pick->lanes[0] : NULL;
+    pick->first = NULL;
+    for (size_t i = 0; i < pick->count; i++) {
+        struct pick_queue *queue = &pick->queues[i];
+        /* What this very claim took may have closed lanes. */
+        while (queue->count > 0 && !gate_is_open(queue->lanes[0], &step->now))
+            drop_first(queue);
+        if (queue->count > 0 && (pick->first == NULL || is_older(&queue->lanes[0]->head, &pick->first->lanes[0]->head)))
+            pick->first = queue;
+    }
+    return pick->first != NULL ? pick->first->lanes[0] : NULL;
 }
 
 enum status pick_again(struct step *step, struct pick *pick)
 {
-    TRY(lane_find_head(step->txn, pick->lanes[0]));
-    if (pick->lanes[0]->head.priority == 0)
-        drop_first(pick);
+    struct pick_queue *queue = pick->first;
+
+    TRY(lane_find_head(step->txn, queue->lanes[0]));
+    if (queue->lanes[0]->head.priority == 0)
+        drop_first(queue);
     else
-        sift_down(pick, 0);
+        sift_down(queue, 0);
     return STATUS_OK;
 }

@@ -119,6 +119,7 @@ static enum status add_task(struct step *step, const struct command_submit *subm
     struct key key = key_of_id(task.id);
     struct attachment attachment = {0};
 
+    task.now.turn = turn_give(&step->broker->lanes.turns, lane->type->queue, task.now.priority, spec.fairness_key);
     set_time(step, &spec, &task);
     spec.depends_on = dependencies_resolve(step, &spec, ids, &spec.depends_on_count);
     if (spec.depends_on_count > 0)

@@ -90,6 +90,17 @@ static enum status check_waits(struct scan *scan, const struct task *task, const
     return STATUS_OK;
 }
 
+/* No task may have a turn ahead of what its key was given, or that turn will be given once more. */
+static void check_turn(struct scan *scan, const struct task *task, const char *fairness_key)
+{
+    const struct lane *lane = lanes_by_number(&scan->lanes, task->now.lane);
+    char text[ID_TEXT_SIZE];
+
+    if (lane != NULL && task->now.turn > turn_last(lane->type->queue, task->now.priority, fairness_key))
+        problem(scan, "task %s has turn %llu, which was not given yet", id_format(task->id, text),
+                (unsigned long long)task->now.turn);
+}
+
 static enum status check_body(struct scan *scan, const struct task *task)
 {
     struct key key = key_of_id(task->id);
@@ -101,10 +112,12 @@ static enum status check_body(struct scan *scan, const struct task *task)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     arena_reset(&scan->arena);
-    if (status == STATUS_NOT_FOUND || !record_read_body(value, task->id, &scan->arena, &spec))
+    if (status == STATUS_NOT_FOUND || !record_read_body(value, task->id, &scan->arena, &spec)) {
         problem(scan, "the body of task %s is missing or damaged", id_format(task->id, text));
-    else
+    } else {
+        check_turn(scan, task, spec.fairness_key);
         TRY(check_waits(scan, task, &spec));
+    }
     scan->expected[TABLE_TASK] += status == STATUS_OK;
     return STATUS_OK;
 }
@@ -337,17 +350,33 @@ static void compare_limits(struct scan *scan, const struct limits *known)
     }
 }
 
+static void compare_turns(struct scan *scan, const struct turns *known)
+{
+    const struct turns *stored = &scan->lanes.turns;
+    const struct turn_key *other = known->keys;
+
+    if (known->key_count != stored->key_count)
+        problem(scan, "the store has %zu fairness keys, memory has %zu", stored->key_count, known->key_count);
+    for (; other != NULL; other = other->next) {
+        const struct turn_line *line = other->line;
+        const struct queue *queue = lanes_queue(&scan->lanes, line->queue->namespace, line->queue->name);
+        if (queue == NULL ||
+            turn_last(queue, line->priority, other->text) != turn_last(line->queue, line->priority, other->text))
+            problem(scan, "fairness key %s has another turn in memory than in the store", other->text);
+    }
+}
+
 enum status broker_compare(const struct broker *broker, struct store_txn *txn, struct check_report *report)
 {
     struct scan scan = {.txn = txn, .report = report};
 
     enum status status = lanes_load(&scan.lanes, txn);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         compare_lanes(&scan, &broker->lanes);
-    if (status == STATUS_OK)
         compare_limits(&scan, &broker->lanes.limits);
-    if (status == STATUS_OK)
         compare_queues(&scan, &broker->lanes);
+        compare_turns(&scan, &broker->lanes.turns);
+    }
     lanes_done(&scan.lanes);
     return status == STATUS_DATA_LOSS ? STATUS_OK : status; /* which the check names */
 }

@@ -26,6 +26,7 @@ struct driver {
 static const char *const types[] = {"claude", "codex", "any", ""};
 static const char *const agents[] = {"build7", "build7/claude1", "build8", "solo"};
 static const char *const limits[] = {"anthropic", "repo:acme/web", "openai"};
+static const char *const keys[] = {"", "alice", "bob", "carol"};
 static const char *const queues[] = {"default", "night", "a-queue"};
 
 static size_t draw(struct driver *driver, size_t bound)
@@ -97,6 +98,7 @@ static void do_submit(struct driver *driver)
         specs[i].retention_ms = 60000 + draw(driver, 600000);
         specs[i].limits = limits + draw(driver, 3);
         specs[i].limit_count = draw(driver, 3 - (size_t)(specs[i].limits - limits) + 1);
+        specs[i].fairness_key = keys[draw(driver, 4)];
         if (draw(driver, 10) == 0)
             specs[i].title = "x";
         if (draw(driver, 20) == 0)

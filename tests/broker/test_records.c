@@ -158,7 +158,7 @@ Test(check, finds_every_missing_row)
     expect_problem(world, TABLE_RESULT, key_of_id(1));
     expect_problem(world, TABLE_LANE, key_lane(1));
     (void)submit(world, "t");
-    expect_problem(world, TABLE_READY, key_ready(1, &(struct rank){.priority = 5, .id = 2}));
+    expect_problem(world, TABLE_READY, key_ready(1, &(struct rank){.priority = 5, .turn = 2, .id = 2}));
     run = claim(world, "a", "t");
     expect_problem(world, TABLE_LEASE, key_lease(world->now.store_ms + LEASE_MS, run.task_id));
     expect_problem(world, TABLE_HOLDER, key_holder("a", run.task_id));
