@@ -2,8 +2,23 @@
 
 /* In the order in which help shows them: one's own tasks first, then the fleet. */
 const struct command *const commands[] = {
-    &command_submit,  &command_list,   &command_show,    &command_wait,
-    &command_logs,    &command_cancel, &command_retry,   &command_queues,
-    &command_queue,   &command_agents, &command_status,  &command_store,
-    &command_context, &command_help,   &command_version, NULL,
+    /* clang-format off: one a line */
+    &command_submit,
+    &command_list,
+    &command_show,
+    &command_wait,
+    &command_logs,
+    &command_cancel,
+    &command_retry,
+    &command_queues,
+    &command_queue,
+    &command_agents,
+    &command_status,
+    &command_store,
+    &command_context,
+    &command_lock,
+    &command_help,
+    &command_version,
+    NULL,
+    /* clang-format on */
 };

@@ -65,6 +65,7 @@ _gangerctl_arguments() {
         "context get" | "context put" | "context delete" | "context rm" | "context list" | "context ls")
             _gangerctl_ask "${daemons[@]}" context list --limit 1000 "$current"
             ;;
+        "lock release" | "lock renew" | "lock list" | "lock ls") _gangerctl_ask "${daemons[@]}" lock list "$current" ;;
     esac
 }
 
