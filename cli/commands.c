@@ -1,8 +1,8 @@
 #include "cli/commands.h"
 
-/* In the order in which help shows them: one's own tasks first, then the fleet. */
+/* In the order in which help shows them, one a line: one's own tasks first, then the fleet. */
 const struct command *const commands[] = {
-    /* clang-format off: one a line */
+    /* clang-format off */
     &command_submit,
     &command_list,
     &command_show,
