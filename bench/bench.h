@@ -20,7 +20,7 @@ struct latencies {
 
 enum limit { LIMIT_SYNC, LIMIT_ECHO_1, LIMIT_ECHO_64, LIMIT_ECHO_512, LIMITS };
 
-enum life_row { LIFE_1, LIFE_64_CONNECTIONS, LIFE_64, LIFE_512, LIFE_BATCHED, LIFE_ROWS };
+enum life_row { LIFE_1, LIFE_64_CONNECTIONS, LIFE_64, LIFE_512, LIFE_BATCHED, LIFE_ALL_BATCHED, LIFE_ROWS };
 
 enum life_step { STEP_SUBMIT, STEP_CLAIM, STEP_COMPLETE, LIFE_STEPS };
 
@@ -86,6 +86,7 @@ struct life_shape {
     uint32_t connections;
     uint32_t slots; /* per connection */
     uint32_t batch;
+    bool completes_together; /* with one request for what a claim gave */
 };
 extern const struct life_shape life_shapes[LIFE_ROWS];
 

@@ -19,11 +19,12 @@
 static char agent_type[] = "bench";
 
 const struct life_shape life_shapes[LIFE_ROWS] = {
-    [LIFE_1] = {"1 (1 connection x 1)", 1, 1, 1},
-    [LIFE_64_CONNECTIONS] = {"64 (64 connections x 1)", 64, 1, 1},
-    [LIFE_64] = {"64 (1 connection x 64)", 1, 64, 1},
-    [LIFE_512] = {"512 (8 connections x 64)", 8, 64, 1},
-    [LIFE_BATCHED] = {"1,024 (8 x 2, batches of 64)", 8, 2, BATCH_MAX},
+    [LIFE_1] = {"1 (1 connection x 1)", 1, 1, 1, false},
+    [LIFE_64_CONNECTIONS] = {"64 (64 connections x 1)", 64, 1, 1, false},
+    [LIFE_64] = {"64 (1 connection x 64)", 1, 64, 1, false},
+    [LIFE_512] = {"512 (8 connections x 64)", 8, 64, 1, false},
+    [LIFE_BATCHED] = {"1,024 (8 x 2, batches of 64)", 8, 2, BATCH_MAX, false},
+    [LIFE_ALL_BATCHED] = {"1,024 (and completions too)", 8, 2, BATCH_MAX, true},
 };
 
 struct load;
@@ -38,9 +39,11 @@ struct slot {
     uint32_t completed;
 };
 
+/* A request that completes so many tasks. */
 struct completion {
     struct slot *slot;
     uint64_t sent_us;
+    uint32_t count;
 };
 
 struct load {
@@ -71,11 +74,22 @@ static void note(struct load *load, enum life_step step, uint64_t sent_us)
 static void begin_life(struct slot *slot);
 static void claim(struct slot *slot);
 
+static bool all_are_completed(const struct ganger_reply *reply, uint32_t count)
+{
+    const Ganger__V1__CompleteTasksResponse *response = (const Ganger__V1__CompleteTasksResponse *)reply->response;
+
+    for (size_t i = 0; i < response->n_outcomes; i++)
+        if (response->outcomes[i]->status != 0)
+            return false;
+    return response->n_outcomes == count;
+}
+
 static void completed(const struct ganger_reply *reply, void *data)
 {
     struct completion *completion = data;
     struct slot *slot = completion->slot;
     struct load *load = slot->load;
+    uint32_t count = completion->count;
 
     note(load, STEP_COMPLETE, completion->sent_us);
     free(completion);
@@ -83,25 +97,64 @@ static void completed(const struct ganger_reply *reply, void *data)
         fail(load, "CompleteTask", reply->error);
         return;
     }
-    load->lives += load->measuring;
-    if (++slot->completed == load->shape->batch)
+    if (load->shape->completes_together && !all_are_completed(reply, count)) {
+        fail(load, "CompleteTasks", &(struct ganger_error){.reason = "REFUSED", .message = "not all were completed"});
+        return;
+    }
+    load->lives += load->measuring ? count : 0;
+    slot->completed += count;
+    if (slot->completed == load->shape->batch)
         begin_life(slot);
+}
+
+static struct completion *completion_new(struct slot *slot, uint32_t count)
+{
+    struct completion *completion = allocate_zero(1, sizeof(*completion));
+
+    *completion = (struct completion){.slot = slot, .sent_us = clock_boot_us(), .count = count};
+    return completion;
+}
+
+static Ganger__V1__Outcome outcome_of_bench(void)
+{
+    static uint8_t result[] = "done";
+    Ganger__V1__Outcome outcome = GANGER__V1__OUTCOME__INIT;
+
+    outcome.result = (ProtobufCBinaryData){.data = result, .len = sizeof(result) - 1};
+    return outcome;
 }
 
 static void complete(struct slot *slot, const Ganger__V1__Task *task)
 {
     Ganger__V1__CompleteTaskRequest request = GANGER__V1__COMPLETE_TASK_REQUEST__INIT;
-    Ganger__V1__Outcome outcome = GANGER__V1__OUTCOME__INIT;
-    struct completion *completion = allocate_zero(1, sizeof(*completion));
-    uint8_t result[] = "done";
+    Ganger__V1__Outcome outcome = outcome_of_bench();
 
-    outcome.result = (ProtobufCBinaryData){.data = result, .len = sizeof(result) - 1};
     request.task_id = task->task_id;
     request.fence = task->fence;
     request.outcome = &outcome;
-    *completion = (struct completion){.slot = slot, .sent_us = clock_boot_us()};
     (void)ganger_start(slot->ganger, &ganger__v1__agents__descriptor, "CompleteTask", &request.base, CALL_TIMEOUT_MS, 0,
-                       completed, completion);
+                       completed, completion_new(slot, 1));
+}
+
+static void complete_all(struct slot *slot, const Ganger__V1__ClaimTasksResponse *claimed)
+{
+    Ganger__V1__CompleteTasksRequest request = GANGER__V1__COMPLETE_TASKS_REQUEST__INIT;
+    Ganger__V1__Outcome outcome = outcome_of_bench();
+    Ganger__V1__CompleteTaskRequest completions[BATCH_MAX];
+    Ganger__V1__CompleteTaskRequest *pointers[BATCH_MAX];
+
+    for (size_t i = 0; i < claimed->n_assignments; i++) {
+        const Ganger__V1__Task *task = claimed->assignments[i]->task;
+        ganger__v1__complete_task_request__init(&completions[i]);
+        completions[i].task_id = task->task_id;
+        completions[i].fence = task->fence;
+        completions[i].outcome = &outcome;
+        pointers[i] = &completions[i];
+    }
+    request.completions = pointers;
+    request.n_completions = claimed->n_assignments;
+    (void)ganger_start(slot->ganger, &ganger__v1__agents__descriptor, "CompleteTasks", &request.base, CALL_TIMEOUT_MS,
+                       0, completed, completion_new(slot, (uint32_t)claimed->n_assignments));
 }
 
 static void claimed(const struct ganger_reply *reply, void *data)
@@ -115,7 +168,9 @@ static void claimed(const struct ganger_reply *reply, void *data)
         return;
     }
     slot->claimed += (uint32_t)response->n_assignments;
-    for (size_t i = 0; i < response->n_assignments; i++)
+    if (slot->load->shape->completes_together && response->n_assignments > 0)
+        complete_all(slot, response);
+    for (size_t i = 0; i < response->n_assignments && !slot->load->shape->completes_together; i++)
         complete(slot, response->assignments[i]->task);
     /* Others may have taken what this slot submitted; then theirs is left for it. */
     if (slot->claimed < slot->load->shape->batch)

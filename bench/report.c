@@ -26,7 +26,7 @@ static const char *const context_names[CONTEXT_ROWS] = {
 /* Which echo does the same number of frames in flight. */
 static const enum limit echo_of[LIFE_ROWS] = {
     [LIFE_1] = LIMIT_ECHO_1,     [LIFE_64_CONNECTIONS] = LIMIT_ECHO_64, [LIFE_64] = LIMIT_ECHO_64,
-    [LIFE_512] = LIMIT_ECHO_512, [LIFE_BATCHED] = LIMIT_ECHO_512,
+    [LIFE_512] = LIMIT_ECHO_512, [LIFE_BATCHED] = LIMIT_ECHO_512,       [LIFE_ALL_BATCHED] = LIMIT_ECHO_512,
 };
 
 /* The median of the same number in all rounds: offset is where it is in a round. */
@@ -98,7 +98,7 @@ static void print_lives(const struct round_result *result)
             (void)printf(" %8.0f /%7.0f", row->latency[j].p50_us, row->latency[j].p99_us);
         (void)printf(" %9.1f %9.1f %9.1f", row->broker_us, row->client_us,
                      share(row->per_second, row->commits_per_second));
-        if (i == LIFE_BATCHED)
+        if (life_shapes[i].batch > 1)
             (void)printf(" %8s\n", "-");
         else
             (void)printf(" %7.1f%%\n", 100 * share(requests, result->limits[echo_of[i]].per_second));
@@ -144,10 +144,11 @@ static json_t *json_lives(const struct round_result *result)
     for (size_t i = 0; i < LIFE_ROWS; i++) {
         const struct life_result *row = &result->lives[i];
         const struct life_shape *shape = &life_shapes[i];
-        json_t *object = json_pack("{s:i, s:i, s:i, s:f, s:f, s:f, s:f}", "connections", (int)shape->connections,
-                                   "slots", (int)shape->slots, "batch", (int)shape->batch, "lives_per_second",
-                                   row->per_second, "broker_us_per_life", row->broker_us, "client_us_per_life",
-                                   row->client_us, "commits_per_second", row->commits_per_second);
+        json_t *object =
+            json_pack("{s:i, s:i, s:i, s:b, s:f, s:f, s:f, s:f}", "connections", (int)shape->connections, "slots",
+                      (int)shape->slots, "batch", (int)shape->batch, "completes_together", shape->completes_together,
+                      "lives_per_second", row->per_second, "broker_us_per_life", row->broker_us, "client_us_per_life",
+                      row->client_us, "commits_per_second", row->commits_per_second);
 
         for (size_t j = 0; j < LIFE_STEPS; j++)
             (void)json_object_set_new(object, step_names[j], json_latencies(row->latency[j]));

@@ -6,6 +6,7 @@
 #include "common/rpc/envelope.h"
 
 #define WAIT_MAX_MS 20000
+#define COMPLETIONS_MAX 256
 #define SMALL_REQUEST_MAX ((uint32_t)8 * 1024)
 #define OUTCOME_REQUEST_MAX ((uint32_t)256 * 1024) /* past the largest outcome, so that the core can name the field */
 #define BEATS_REQUEST_MAX ((uint32_t)512 * 1024)
@@ -235,20 +236,66 @@ static void heartbeat(Ganger__V1__Agents_Service *service, const Ganger__V1__Hea
     rpc_call_reply(closure_data, &response.base);
 }
 
+static struct command command_of_completion(const Ganger__V1__CompleteTaskRequest *request)
+{
+    return (struct command){
+        .kind = COMMAND_COMPLETE,
+        .complete = {.run = {.task_id = request->task_id, .fence = request->fence},
+                     .outcome = outcome_of_message(request->outcome)},
+    };
+}
+
 static void complete_task(Ganger__V1__Agents_Service *service, const Ganger__V1__CompleteTaskRequest *request,
                           Ganger__V1__CompleteTaskResponse_Closure closure, void *closure_data)
 {
     struct shell *shell = shell_of(service);
     Ganger__V1__CompleteTaskResponse response = GANGER__V1__COMPLETE_TASK_RESPONSE__INIT;
-    struct command command = {
-        .kind = COMMAND_COMPLETE,
-        .complete = {.run = {.task_id = request->task_id, .fence = request->fence},
-                     .outcome = outcome_of_message(request->outcome)},
-    };
+    struct command command = command_of_completion(request);
 
     (void)closure;
     if (shell_ask_for(shell, &command, closure_data) != NULL)
         rpc_call_reply(closure_data, &response.base);
+}
+
+static void complete_one_of_many(struct shell *shell, struct rpc_call *call,
+                                 const Ganger__V1__CompleteTaskRequest *completion,
+                                 Ganger__V1__CompletionOutcome *ret_outcome)
+{
+    struct command command = command_of_completion(completion);
+    const struct answer *answer = shell_ask_in_call(shell, &command, call);
+
+    ganger__v1__completion_outcome__init(ret_outcome);
+    if (answer->refusal == NULL)
+        return;
+    ret_outcome->status = (uint32_t)answer->refusal->status;
+    ret_outcome->reason = borrowed_text(answer->refusal->reason);
+    /* The next answer takes the place of this one. */
+    ret_outcome->message = arena_text(&shell->arena, bytes_of_text(answer->refusal->message));
+}
+
+static void complete_tasks(Ganger__V1__Agents_Service *service, const Ganger__V1__CompleteTasksRequest *request,
+                           Ganger__V1__CompleteTasksResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__CompleteTasksResponse response = GANGER__V1__COMPLETE_TASKS_RESPONSE__INIT;
+    size_t count = request->n_completions;
+    struct error error = {0};
+
+    (void)closure;
+    if (count == 0 || count > COMPLETIONS_MAX) {
+        (void)error_set(&error, STATUS_INVALID_ARGUMENT, "BAD_FIELD", "completions: 1 to %d are allowed",
+                        COMPLETIONS_MAX);
+        rpc_call_refuse(closure_data, &error);
+        return;
+    }
+    Ganger__V1__CompletionOutcome *outcomes = arena_zero(&shell->arena, count, sizeof *outcomes);
+    response.outcomes = arena_zero(&shell->arena, count, sizeof(Ganger__V1__CompletionOutcome *));
+    response.n_outcomes = count;
+    for (size_t i = 0; i < count; i++) {
+        complete_one_of_many(shell, closure_data, request->completions[i], &outcomes[i]);
+        response.outcomes[i] = &outcomes[i];
+    }
+    rpc_call_reply(closure_data, &response.base);
 }
 
 static void fail_task(Ganger__V1__Agents_Service *service, const Ganger__V1__FailTaskRequest *request,
@@ -313,6 +360,7 @@ const struct rpc_method agents_methods[] = {
     {.name = "StartTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "Heartbeat", .request_max = BEATS_REQUEST_MAX},
     {.name = "CompleteTask", .request_max = OUTCOME_REQUEST_MAX},
+    {.name = "CompleteTasks", .request_max = BODY_MAX},
     {.name = "FailTask", .request_max = OUTCOME_REQUEST_MAX},
     {.name = "ReleaseTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "Attend", .streams = true, .request_max = SMALL_REQUEST_MAX},

@@ -74,13 +74,20 @@ const struct answer *shell_ask(struct shell *shell, const struct command *comman
     return own;
 }
 
-const struct answer *shell_ask_for(struct shell *shell, struct command *command, struct rpc_call *call)
+const struct answer *shell_ask_in_call(struct shell *shell, struct command *command, struct rpc_call *call)
 {
     command->token = waiting_token(call);
     command->who = caller_name(&shell->callers, rpc_call_caller(call));
     const struct answer *answer = shell_ask(shell, command);
 
     CHECK(answer != NULL);
+    return answer;
+}
+
+const struct answer *shell_ask_for(struct shell *shell, struct command *command, struct rpc_call *call)
+{
+    const struct answer *answer = shell_ask_in_call(shell, command, call);
+
     if (answer->refusal == NULL)
         return answer;
     rpc_call_refuse(call, answer->refusal);

@@ -104,7 +104,9 @@ struct shell *shell_enter(struct shell *shell);
 /* Runs one command in the open batch, hands on what it causes for others, and returns its answer: NULL when there is
  * none yet. The answer holds until the next one is asked for. */
 const struct answer *shell_ask(struct shell *shell, const struct command *command);
-/* The same for a call that gets its answer now. NULL when it was refused, which the call has been told. */
+/* The same in the name of a call that gets its answer now; a refusal is the caller's to pass on. */
+const struct answer *shell_ask_in_call(struct shell *shell, struct command *command, struct rpc_call *call);
+/* The same when the command is all that the call asks. NULL when it was refused, which the call has been told. */
 const struct answer *shell_ask_for(struct shell *shell, struct command *command, struct rpc_call *call);
 
 /* BOOTTIME, so long after the beginning of the open batch. */

@@ -29,6 +29,7 @@ DEFINE_CALL(claim_tasks, agents, "ClaimTasks", ClaimTasksRequest, ClaimTasksResp
 DEFINE_CALL(start_task, agents, "StartTask", StartTaskRequest, StartTaskResponse)
 DEFINE_CALL(heartbeat, agents, "Heartbeat", HeartbeatRequest, HeartbeatResponse)
 DEFINE_CALL(complete_task, agents, "CompleteTask", CompleteTaskRequest, CompleteTaskResponse)
+DEFINE_CALL(complete_tasks, agents, "CompleteTasks", CompleteTasksRequest, CompleteTasksResponse)
 DEFINE_CALL(fail_task, agents, "FailTask", FailTaskRequest, FailTaskResponse)
 DEFINE_CALL(release_task, agents, "ReleaseTask", ReleaseTaskRequest, ReleaseTaskResponse)
 DEFINE_CALL(status, admin, "Status", StatusRequest, StatusResponse)
