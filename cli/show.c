@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/format.h"
+#include "cli/history.h"
 #include "cli/ids.h"
 #include "cli/json.h"
 #include "cli/streams.h"
@@ -14,6 +15,8 @@
 #include <string.h>
 
 #define EXCERPT_LINES 20
+#define EARLIER_RUNS_MOST 5
+#define EARLIER_EVENTS_MOST 100
 
 static enum exit_status run(struct cli *cli, int count, char **words);
 
@@ -138,6 +141,35 @@ static void print_run(const Ganger__V1__Task *task, uint64_t now_ms)
                         task->deliveries);
 }
 
+/* "run 3 by build7/review1: FAIL 4m ago, exit status 1" */
+static void print_earlier_run(const char *name, const struct history_run *run, uint64_t now_ms)
+{
+    const Ganger__V1__Event *end = run->end;
+    char age[FORMAT_SIZE];
+
+    print_formatted(name, "run %" PRIu64 "%s%s: %s %s ago%s%s", run->fence, run->agent_id[0] != '\0' ? " by " : "",
+                    run->agent_id, end->kind, format_age(now_ms > end->wall_ms ? now_ms - end->wall_ms : 0, age),
+                    end->why[0] != '\0' ? ", " : "", end->why);
+}
+
+/* How the runs before the last one ended. What is not kept any more is not there. */
+static void print_earlier_runs(struct cli *cli, struct ganger *broker, const Ganger__V1__Task *task, uint64_t now_ms)
+{
+    CLEANUP(history_done)
+    struct history history = {0};
+    struct history_run run;
+    struct ganger_error error = {0};
+    size_t printed = 0;
+    size_t at = 0;
+
+    if (task->deliveries < 2 ||
+        history_load(cli, broker, task->task_id, EARLIER_EVENTS_MOST, &history, &error) != GANGER_OK)
+        return;
+    while (printed < EARLIER_RUNS_MOST && history_next_run(&history, &at, &run))
+        if (run.fence != task->fence)
+            print_earlier_run(printed++ == 0 ? "earlier" : "", &run, now_ms);
+}
+
 /* The streams are in another daemon, which may be away: then the task is shown without. */
 static void print_streams(struct cli *cli, const Ganger__V1__Task *task, const struct streams *streams)
 {
@@ -170,7 +202,8 @@ static void print_next(const Ganger__V1__Task *task, bool has_output)
     }
 }
 
-static void print_task(struct cli *cli, const Ganger__V1__Task *task, const struct streams *streams)
+static void print_task(struct cli *cli, struct ganger *broker, const Ganger__V1__Task *task,
+                       const struct streams *streams)
 {
     uint64_t now_ms = clock_wall_ms();
     char id[20];
@@ -182,6 +215,7 @@ static void print_task(struct cli *cli, const Ganger__V1__Task *task, const stru
     print_state(cli, task, now_ms);
     print_spec(task->spec);
     print_run(task, now_ms);
+    print_earlier_runs(cli, broker, task, now_ms);
     print_excerpt("payload", &task->spec->payload, task->spec->content_type);
     if (task->outcome != NULL)
         print_excerpt("result", &task->outcome->result, task->outcome->content_type);
@@ -220,7 +254,7 @@ static enum exit_status show_one(struct cli *cli, struct ganger *broker, uint64_
     }
     if (!is_first)
         printf("\n");
-    print_task(cli, response->task, &streams);
+    print_task(cli, broker, response->task, &streams);
     return EXIT_DONE;
 }
 

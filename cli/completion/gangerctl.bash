@@ -49,6 +49,7 @@ _gangerctl_command() {
 _gangerctl_values() {
     case $1 in
         --type) [[ ${command[0]} == context ]] || _gangerctl_ask "${daemons[@]}" agents --types ;;
+        --task) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         --queue) _gangerctl_ask "${daemons[@]}" queues ;;
         --state) printf '%s\n' blocked scheduled ready assigned running suspended completed failed canceled expired ;;
         --priority) printf '%s\n' 1 2 3 4 5 6 7 8 9 ;;
@@ -58,7 +59,7 @@ _gangerctl_values() {
 
 _gangerctl_arguments() {
     case ${command[*]} in
-        show | get | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
+        show | get | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;
         retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled,expired ;;
