@@ -128,6 +128,8 @@ static void backup(Ganger__V1__Admin_Service *service, const Ganger__V1__BackupR
     (void)closure;
     if (background_backup(&shell->background, closure_data, request->path, &error) != STATUS_OK)
         rpc_call_refuse(closure_data, &error);
+    else
+        shell_note(shell, closure_data, EVENT_BACKUP, request->path);
 }
 
 static void check(Ganger__V1__Admin_Service *service, const Ganger__V1__CheckRequest *request,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "broker/core/index.h"
+#include "common/base/cleanup.h"
 #include "common/rpc/server.h"
 
 #define CALLERS_MAX 256 /* names that are kept; all are forgotten when there is one more */
@@ -16,3 +17,4 @@ struct callers {
 /* "alice", "uid 1000" where the user has no name, "192.0.2.7" over TCP, "unknown". Holds until the next call. */
 const char *caller_name(struct callers *callers, const struct rpc_caller *caller);
 void callers_done(struct callers *callers);
+DEFINE_CLEANUP_EMBEDDED(struct callers, callers_done)

@@ -1,5 +1,6 @@
 #include "broker/offline.h"
 
+#include "broker/caller.h"
 #include "broker/core/broker.h"
 #include "common/base/clock.h"
 #include "common/store/backup.h"
@@ -7,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define COUNTER_MASK UINT64_C(0xFFFFFFFFFFFF)
 
@@ -34,11 +36,15 @@ static enum status check_store(struct store *store, struct error *error)
 static enum status ask_for_epoch(struct broker *broker, struct store_txn *txn, struct effects *effects,
                                  struct error *error)
 {
+    CLEANUP(callers_done)
+    struct callers callers = {0};
+
     TRY(broker_open(broker, txn, effects, error));
+    const struct rpc_caller caller = {.is_local = true, .uid = getuid()};
     const struct broker_time now = {.store_ms = broker_store_ms(broker), .wall_ms = clock_wall_ms()};
     const struct command command = {
         .kind = COMMAND_RAISE_EPOCH,
-        .who = "ganger-broker --restore",
+        .who = caller_name(&callers, &caller),
         .raise_epoch = {.store_id = broker_store_id(broker), .epoch = broker_epoch(broker)}};
     uint64_t revision = broker_revision(broker) & COUNTER_MASK;
 

@@ -94,6 +94,15 @@ const struct answer *shell_ask_for(struct shell *shell, struct command *command,
     return NULL;
 }
 
+void shell_note(struct shell *shell, const struct rpc_call *call, enum event_kind kind, const char *subject)
+{
+    struct command command = {.kind = COMMAND_NOTE,
+                              .who = caller_name(&shell->callers, rpc_call_caller(call)),
+                              .note = {.kind = kind, .subject = subject, .why = ""}};
+
+    (void)shell_ask(shell, &command);
+}
+
 uint64_t shell_time_after(const struct shell *shell, uint32_t wait_ms)
 {
     return shell->now_ms + wait_ms;

@@ -109,6 +109,9 @@ const struct answer *shell_ask_in_call(struct shell *shell, struct command *comm
 /* The same when the command is all that the call asks. NULL when it was refused, which the call has been told. */
 const struct answer *shell_ask_for(struct shell *shell, struct command *command, struct rpc_call *call);
 
+/* An event of what the caller has had done without the core. */
+void shell_note(struct shell *shell, const struct rpc_call *call, enum event_kind kind, const char *subject);
+
 /* BOOTTIME, so long after the beginning of the open batch. */
 uint64_t shell_time_after(const struct shell *shell, uint32_t wait_ms);
 

@@ -78,10 +78,13 @@ bool history_next_run(const struct history *history, size_t *at, struct history_
     *ret_run = (struct history_run){.fence = history->events[i]->fence, .agent_id = "", .end = history->events[i]};
     /* What has begun it is further back. */
     while (++i < history->count && history->events[i]->fence == ret_run->fence) {
-        if (strcmp(history->events[i]->kind, "CLAIM") != 0)
-            continue;
-        ret_run->agent_id = history->events[i++]->who;
-        break;
+        const Ganger__V1__Event *event = history->events[i];
+        bool claims = strcmp(event->kind, "CLAIM") == 0;
+        /* A supervisor claims, and one of its agents starts. */
+        if (strcmp(event->kind, "START") == 0 || (claims && ret_run->agent_id[0] == '\0'))
+            ret_run->agent_id = event->who;
+        if (claims)
+            break;
     }
     *at = i;
     return true;

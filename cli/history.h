@@ -21,7 +21,7 @@ DEFINE_CLEANUP_EMBEDDED(struct history, history_done)
 /* How a run began and ended. */
 struct history_run {
     uint64_t fence;
-    const char *agent_id;         /* "" = its beginning is not kept any more */
+    const char *agent_id;         /* that had it; "" = its beginning is not kept any more */
     const Ganger__V1__Event *end; /* what ended it */
 };
 /* The next older run that has ended, from the event *at on, which is moved behind it; false when there is none. */

@@ -41,6 +41,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_QUEUE_STATS] = step_queue_stats,
     [COMMAND_LIST_AGENTS] = step_list_agents,
     [COMMAND_HISTORY] = step_history,
+    [COMMAND_NOTE] = step_note,
     [COMMAND_SET_LIMIT] = step_set_limit,
     [COMMAND_LIST_LIMITS] = step_list_limits,
     [COMMAND_PAUSE_LIMIT] = step_pause_limit,

@@ -4,6 +4,7 @@
  * never NULL. The token names the call that waits for the answer, and comes back in it. */
 #pragma once
 
+#include "broker/core/event.h"
 #include "broker/core/state.h"
 #include "common/base/bytes.h"
 
@@ -118,6 +119,12 @@ struct command_history {
     uint64_t task_id;
     uint32_t page_size;
     uint64_t page_token;
+};
+
+struct command_note {
+    enum event_kind kind;
+    const char *subject;
+    const char *why;
 };
 
 struct command_list {
@@ -301,6 +308,7 @@ enum command_kind {
     COMMAND_RAISE_EPOCH,
     COMMAND_PAUSE_QUEUE,
     COMMAND_SET_QUEUE,
+    COMMAND_NOTE, /* an event of an act that the shell has done; has no answer */
     COMMAND_KINDS,
 };
 
@@ -324,6 +332,7 @@ struct command {
         struct command_release release;
         struct command_queue_stats queue_stats;
         struct command_history history;
+        struct command_note note;
         struct command_set_limit set_limit;
         struct command_list_limits list_limits;
         struct command_pause_limit pause_limit;

@@ -59,6 +59,7 @@ enum status step_complete(struct step *step, const struct command *command) NODI
 enum status step_fail(struct step *step, const struct command *command) NODISCARD;
 enum status step_release(struct step *step, const struct command *command) NODISCARD;
 enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
+enum status step_note(struct step *step, const struct command *command) NODISCARD;
 enum status step_history(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_agents(struct step *step, const struct command *command) NODISCARD;
 enum status step_set_limit(struct step *step, const struct command *command) NODISCARD;

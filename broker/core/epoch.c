@@ -36,6 +36,7 @@ enum status step_raise_epoch(struct step *step, const struct command *command)
     struct counters *counters = &broker->counters;
     const struct command_raise_epoch *raise = &command->raise_epoch;
     uint16_t newest = epoch_of(broker->newest_seen);
+    char why[40];
     unsigned int epoch = 1U + (newest > counters->epoch ? newest : counters->epoch);
 
     if (strcmp(raise->store_id, counters->store_id) != 0 || raise->epoch != counters->epoch)
@@ -47,7 +48,8 @@ enum status step_raise_epoch(struct step *step, const struct command *command)
                          "there is no epoch after %d: begin a new store", UINT16_MAX);
     counters->epoch = (uint16_t)epoch;
     broker->newest_seen = 0;
-    event_note(step, EVENT_RESTORED, counters->store_id, "");
+    (void)snprintf(why, sizeof why, "its epoch is %u now", epoch);
+    event_note(step, EVENT_RESTORED, counters->store_id, why);
     lanes_wake_all(&broker->lanes);
     effects_answer(step->effects, command->token, command->kind)->epoch = counters->epoch;
     return STATUS_OK;

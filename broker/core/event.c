@@ -156,6 +156,12 @@ void event_note(struct step *step, enum event_kind kind, const char *subject, co
     (void)append(step, &event);
 }
 
+enum status step_note(struct step *step, const struct command *command)
+{
+    event_note(step, command->note.kind, command->note.subject, command->note.why);
+    return STATUS_OK;
+}
+
 void event_of_task(struct step *step, struct task *task)
 {
     const struct queue *queue = lanes_by_number(&step->broker->lanes, task->now.lane)->type->queue;

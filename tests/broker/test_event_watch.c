@@ -67,6 +67,11 @@ static void on_update(const struct ganger_reply *reply, void *data)
     follower->next = update->next_revision;
 }
 
+static void on_end(const struct ganger_reply *reply, void *data)
+{
+    ((struct follower *)data)->ended = reply->end;
+}
+
 static void follow(struct ganger *ganger, Ganger__V1__WatchEventsRequest request, struct follower *follower)
 {
     *follower = (struct follower){0};
@@ -244,6 +249,30 @@ Test(events, that_were_trimmed_before_a_reader_came_to_them_are_told_as_a_gap)
     cr_assert_eq(follower.first, follower.gap);
     cr_assert_not(follower.has_hole);
     cr_assert_leq(follower.events, 2000);
+}
+
+Test(events, tell_of_a_backup_and_who_made_it)
+{
+    CLEANUP(daemon_fixture_done)
+    struct daemon_fixture fixture;
+    struct follower follower;
+    struct follower backup = {0};
+    char path[192];
+    Ganger__V1__BackupRequest request = GANGER__V1__BACKUP_REQUEST__INIT;
+
+    daemon_fixture_init(&fixture, NULL);
+    (void)snprintf(path, sizeof path, "%s/backup", fixture.directory);
+    request.path = path;
+    CLEANUP(ganger_close)
+    struct ganger *ganger = open_client(&fixture);
+    follow_from(ganger, 1, &follower);
+    (void)ganger_start(ganger, &ganger__v1__admin__descriptor, "Backup", &request.base, 0, CREDIT_BYTES, on_end,
+                       &backup);
+    PROCESS_UNTIL(ganger, backup.ended && follower.events > 0);
+    cr_assert_str_eq(follower.kind, "BACKUP");
+    cr_assert_str_eq(follower.subject, path);
+    cr_assert_str_neq(follower.who, "");
+    cr_assert_eq(follower.first, 1);
 }
 
 /* Fault 39: what waits for it is in no memory, or it would miss nothing. */

@@ -1,6 +1,5 @@
 #include "broker/core/event.h"
 
-#include "broker/core/core.h"
 #include "broker/core/record.h"
 #include "tests/broker/fixture.h"
 
@@ -316,14 +315,10 @@ Test(event, of_every_move_has_a_name)
 
 static void note(struct world *world, enum event_kind kind, const char *subject, const char *why)
 {
-    struct store_txn *txn = NULL;
-    struct step step = {.broker = world->broker, .now = world->now, .effects = &world->effects, .who = "alice"};
+    struct command command = {
+        .kind = COMMAND_NOTE, .who = "alice", .note = {.kind = kind, .subject = subject, .why = why}};
 
-    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
-    step.txn = txn;
-    event_note(&step, kind, subject, why);
-    cr_assert_eq(broker_settle(world->broker, txn, world->now), STATUS_OK);
-    cr_assert_eq(store_commit(&txn), STATUS_OK);
+    cr_assert_null(world_ask(world, &command));
 }
 
 Test(event, of_an_operators_act_has_no_task_and_says_who_on_what_and_why)

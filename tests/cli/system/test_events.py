@@ -169,7 +169,7 @@ class WithWorker(Suite):
         self.assertEqual([event["to"] for event in failures], ["SCHEDULED", "FAILED"])
         self.assertIn("exit status 3", failures[0]["why"])
         shown = normal(self.good("show", task_id))
-        self.assertRegex(shown, rf"\n earlier run {claims[0]['fence']} by w1\S*: FAIL <span> ago, exit status 3")
+        self.assertRegex(shown, rf"\n earlier run {claims[0]['fence']} by w1/sh\d: FAIL <span> ago, exit status 3")
 
 
 if __name__ == "__main__":
