@@ -298,10 +298,11 @@ enum status __wrap_step_cancel(struct step *step, const struct command *command)
 }
 
 AROUND(effects_push);
-void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason)
+void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, enum verdict verdict,
+                         const char *reason)
 {
     if (!has(NO_PUSH))
-        __real_effects_push(effects, agent_id, run, reason);
+        __real_effects_push(effects, agent_id, run, verdict, reason);
 }
 
 AROUND(run_lost);
