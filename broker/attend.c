@@ -76,7 +76,7 @@ void attend_push(const struct attendance *attendance, const struct push *push)
     }
     if (attendant == NULL || !rpc_call_has_credit(attendant->call))
         return;
-    command.verdict = (Ganger__V1__Verdict)push->verdict;
+    command.verdict = GANGER__V1__VERDICT__STOP;
     command.task_id = push->run.task_id;
     command.fence = push->run.fence;
     command.reason = borrowed_text(push->reason);

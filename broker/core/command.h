@@ -188,7 +188,6 @@ struct beat {
     struct run_name run;
     uint32_t progress_percent;
     const char *progress_text;
-    struct bytes checkpoint; /* empty = unchanged */
 };
 
 struct command_heartbeat {
@@ -281,22 +280,6 @@ struct command_raise_epoch {
     uint32_t epoch;       /* its present one */
 };
 
-struct command_suspend {
-    struct run_name run;
-    const char *reason;
-    struct bytes checkpoint; /* empty = unchanged */
-};
-
-struct command_ask_suspend {
-    uint64_t task_id;
-    const char *reason;
-};
-
-struct command_resume {
-    uint64_t task_id;
-    struct bytes answer;
-};
-
 struct command_queue_stats {
     const char *namespace;
 };
@@ -316,9 +299,6 @@ enum command_kind {
     COMMAND_COMPLETE,
     COMMAND_FAIL,
     COMMAND_RELEASE,
-    COMMAND_SUSPEND,     /* by the holder */
-    COMMAND_ASK_SUSPEND, /* by somebody else */
-    COMMAND_RESUME,
     COMMAND_QUEUE_STATS,
     COMMAND_LIST_AGENTS,
     COMMAND_HISTORY,
@@ -350,9 +330,6 @@ struct command {
         struct command_complete complete;
         struct command_fail fail;
         struct command_release release;
-        struct command_suspend suspend;
-        struct command_ask_suspend ask_suspend;
-        struct command_resume resume;
         struct command_queue_stats queue_stats;
         struct command_history history;
         struct command_note note;

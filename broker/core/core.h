@@ -58,9 +58,6 @@ enum status step_heartbeat(struct step *step, const struct command *command) NOD
 enum status step_complete(struct step *step, const struct command *command) NODISCARD;
 enum status step_fail(struct step *step, const struct command *command) NODISCARD;
 enum status step_release(struct step *step, const struct command *command) NODISCARD;
-enum status step_suspend(struct step *step, const struct command *command) NODISCARD;
-enum status step_ask_suspend(struct step *step, const struct command *command) NODISCARD;
-enum status step_resume(struct step *step, const struct command *command) NODISCARD;
 enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
 enum status step_note(struct step *step, const struct command *command) NODISCARD;
 enum status step_history(struct step *step, const struct command *command) NODISCARD;

@@ -14,7 +14,6 @@ struct task_view {
     uint64_t id;
     enum task_state state;
     bool canceling;
-    bool suspending;
     struct task_spec spec;
     uint32_t attempts;
     uint32_t crashes;
@@ -34,9 +33,6 @@ struct task_view {
     uint32_t progress_percent;
     const char *progress_text;
     const char *cancel_reason;
-    const char *suspend_reason;
-    struct bytes checkpoint; /* both only with the payload */
-    struct bytes answer;
     size_t size; /* about how much of a message it takes, in bytes */
 };
 
@@ -46,7 +42,7 @@ struct submit_outcome {
     uint32_t retry_after_ms;     /* a hint to whoever was refused; 0 = none */
 };
 
-enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3, VERDICT_SUSPEND = 4 };
+enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3 };
 
 struct beat_reply {
     struct run_name run;
@@ -163,7 +159,6 @@ struct push {
     struct push *next;
     const char *agent_id;
     struct run_name run;
-    enum verdict verdict;
     const char *reason;
 };
 
@@ -188,6 +183,5 @@ void effects_reset(struct effects *effects);
 /* For the core. */
 struct answer *effects_answer(struct effects *effects, uint64_t token, enum command_kind kind);
 void effects_refuse(struct effects *effects, uint64_t token, enum command_kind kind, const struct error *error);
-void effects_push(struct effects *effects, const char *agent_id, struct run_name run, enum verdict verdict,
-                  const char *reason);
+void effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason);
 void effects_change(struct effects *effects, uint64_t task_id);

@@ -20,7 +20,5 @@ void task_expired(struct step *step, struct task *task);
 void run_finished(struct step *step, struct task *task, bool output_incomplete);
 /* The lease of a held task has run out. */
 enum status run_lost(struct step *step, struct task *task) NODISCARD;
-/* Gives back a RUNNING task until it is resumed. */
-void run_suspended(struct step *step, struct task *task, const char *reason);
 /* Gives back a held task as interrupted. delay_ms 0 stands for the backoff of interruptions. */
 enum status run_released(struct step *step, struct task *task, const char *reason, uint32_t delay_ms) NODISCARD;

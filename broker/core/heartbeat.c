@@ -1,4 +1,3 @@
-#include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
 #include "broker/core/epoch.h"
@@ -11,20 +10,6 @@ static void note_progress(struct step *step, const struct task *task, const stru
 
     if (run != NULL && run_set_progress(run, beat->progress_percent, beat->progress_text))
         effects_change(step->effects, task->id);
-}
-
-/* Most heartbeats have none, or the same as before, and write nothing. */
-static enum status note_checkpoint(struct step *step, struct task *task, const struct beat *beat)
-{
-    bool had_one = task->has_checkpoint;
-    bool changed = false;
-
-    TRY(checkpoint_keep(step, task, beat->checkpoint, &changed));
-    if (changed)
-        step->broker->is_dirty = true;
-    if (changed && !had_one)
-        task_write_quietly(step, task);
-    return STATUS_OK;
 }
 
 static enum status answer_beat(struct step *step, const struct beat *beat, struct beat_reply *reply)
@@ -40,7 +25,6 @@ static enum status answer_beat(struct step *step, const struct beat *beat, struc
     TRY(status);
     lease_renew(step, &task);
     note_progress(step, &task, beat);
-    TRY(note_checkpoint(step, &task, beat));
     reply->verdict = VERDICT_GO_ON;
     reply->lease_ms = step->broker->settings.lease_ms;
     if (task.canceling) {
@@ -49,9 +33,6 @@ static enum status answer_beat(struct step *step, const struct beat *beat, struc
     } else if (run_timeout_has_passed(step, &task)) {
         reply->verdict = VERDICT_STOP;
         reply->reason = "its run timeout has passed";
-    } else if (task.suspending && task.now.state == TASK_RUNNING) {
-        reply->verdict = VERDICT_SUSPEND;
-        reply->reason = arena_text(&step->effects->arena, bytes_of_text(task.cancel_reason));
     }
     return STATUS_OK;
 }

@@ -23,8 +23,7 @@
  *   walk     job, id                            -> empty; a task whose neighbours the job has not visited all. Job 0 is
  *                                                  the release of those that wait for an ended task
  *   queue    namespace, NUL, queue, NUL         -> what operators say about it
- *   turn     number                             -> where a fairness key stands in a queue and priority
- *   checkpoint id                              -> what a run left for the next one, and an answer for that one */
+ *   turn     number                             -> where a fairness key stands in a queue and priority */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -51,7 +50,6 @@ enum broker_table {
     TABLE_WALK,
     TABLE_QUEUE,
     TABLE_TURN,
-    TABLE_CHECKPOINT,
     BROKER_TABLES,
 };
 

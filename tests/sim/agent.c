@@ -143,6 +143,7 @@ static struct request *last_word(struct agent *agent, const struct slot *slot)
         request->command.fail.run = slot->run;
         request->command.fail.failure = (enum failure)(1 + world_draw(world, 3));
         request->command.fail.final = world_draw(world, 8) == 0;
+        request->command.fail.outcome.error_type = world_draw(world, 2) == 0 ? "bug" : "quota";
         request->command.fail.retry_after_ms = world_draw(world, 4) == 0 ? (uint32_t)world_draw(world, 10000) : 0;
     } else if (slot->plan == PLAN_RELEASE) {
         request = request_new(COMMAND_RELEASE);
@@ -157,10 +158,25 @@ static struct request *last_word(struct agent *agent, const struct slot *slot)
     return request;
 }
 
+/* Its provider has had enough of it. */
+static void pause_limit(struct agent *agent, const struct slot *slot)
+{
+    static const char *const names[] = {"anthropic", "repo:acme/web", "gpu"};
+    struct world *world = agent->actor.world;
+    struct request *request = request_new(COMMAND_PAUSE_LIMIT);
+
+    request->command.pause_limit.run = slot->run;
+    request->command.pause_limit.limit = names[world_draw(world, 3)];
+    request->command.pause_limit.for_ms = 1 + world_draw(world, 10000);
+    actor_ask(&agent->actor, request, 0);
+}
+
 static void end_run(struct agent *agent, struct slot *slot)
 {
     size_t index = (size_t)(slot - agent->slots);
 
+    if (slot->plan == PLAN_FAIL && actor_has_room(&agent->actor) && world_draw(agent->actor.world, 4) == 0)
+        pause_limit(agent, slot);
     if (slot->plan == PLAN_SILENCE) {
         empty(slot);
         return;

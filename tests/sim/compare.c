@@ -58,6 +58,8 @@ static void compare_counts(struct world *world, const struct model_task *task, c
         {"interruptions", view->interruptions, task->interruptions},
         {"deliveries", view->deliveries, task->deliveries},
         {"fence", view->fence, task->fence},
+        {"open_dependencies", view->open_dependencies, task->state == TASK_BLOCKED ? task->wait_count : 0},
+        {"limits", view->spec.limit_count, task->limit_count},
         {"canceling", view->canceling, task->canceling},
         {"priority", view->spec.priority, task->priority},
         {"max_attempts", view->spec.max_attempts, task->max_attempts},

@@ -21,6 +21,12 @@ static const char *const names[COMMAND_KINDS] = {
     [COMMAND_RELEASE] = "RELEASE",
     [COMMAND_QUEUE_STATS] = "QUEUE_STATS",
     [COMMAND_LIST_AGENTS] = "LIST_AGENTS",
+    [COMMAND_HISTORY] = "HISTORY",
+    [COMMAND_SET_LIMIT] = "SET_LIMIT",
+    [COMMAND_LIST_LIMITS] = "LIST_LIMITS",
+    [COMMAND_PAUSE_LIMIT] = "PAUSE_LIMIT",
+    [COMMAND_PAUSE_QUEUE] = "PAUSE_QUEUE",
+    [COMMAND_SET_QUEUE] = "SET_QUEUE",
 };
 
 const char *command_name(enum command_kind kind)
@@ -59,6 +65,18 @@ struct request *request_new(enum command_kind kind)
         command->list.queue = "";
         command->list.agent_type = "";
     }
+    if (kind == COMMAND_SET_LIMIT)
+        command->set_limit.reason = "";
+    if (kind == COMMAND_PAUSE_LIMIT)
+        command->pause_limit.reason = "";
+    if (kind == COMMAND_LIST_LIMITS)
+        command->list_limits.prefix = "";
+    if (kind == COMMAND_PAUSE_QUEUE) {
+        command->pause_queue.namespace = "";
+        command->pause_queue.reason = "";
+    }
+    if (kind == COMMAND_SET_QUEUE)
+        command->set_queue.namespace = "";
     if (kind == COMMAND_QUEUE_STATS)
         command->queue_stats.namespace = "";
     return request;

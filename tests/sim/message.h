@@ -8,11 +8,16 @@
 #define ITEMS_MAX 16 /* tasks, runs or beats of one message */
 #define SPECS_IN_REQUEST 4
 #define QUEUES_IN_REQUEST 3
+#define DEPENDENCIES_IN_SPEC 3 /* of each kind */
+#define LIMITS_IN_SPEC 2
 
 struct request {
     uint32_t owners;
     struct command command; /* points into this struct */
     struct task_spec specs[SPECS_IN_REQUEST];
+    uint64_t depends_on[SPECS_IN_REQUEST][DEPENDENCIES_IN_SPEC];
+    uint32_t depends_on_index[SPECS_IN_REQUEST][DEPENDENCIES_IN_SPEC];
+    const char *limits[SPECS_IN_REQUEST][LIMITS_IN_SPEC];
     struct run_name held[ITEMS_MAX];
     struct beat beats[ITEMS_MAX];
     const char *queues[QUEUES_IN_REQUEST];

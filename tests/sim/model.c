@@ -23,6 +23,12 @@ static model_fn *const judges[COMMAND_KINDS] = {
     [COMMAND_FAIL] = model_fail,
     [COMMAND_RELEASE] = model_release_run,
     [COMMAND_QUEUE_STATS] = model_queue_stats,
+    [COMMAND_HISTORY] = model_history,
+    [COMMAND_SET_LIMIT] = model_set_limit,
+    [COMMAND_LIST_LIMITS] = model_list_limits,
+    [COMMAND_PAUSE_LIMIT] = model_pause_limit,
+    [COMMAND_PAUSE_QUEUE] = model_pause_queue,
+    [COMMAND_SET_QUEUE] = model_set_queue,
 };
 
 struct model *model_new(struct world *world, const struct broker_settings *settings)
@@ -81,8 +87,6 @@ void model_abort(struct model *model)
 /* Only what the broker keeps in memory is gone. */
 void model_opened(struct model *model, uint64_t store_ms)
 {
-    uint64_t first_loss_ms = store_ms + model->settings.lease_ms;
-
     CHECK(model->old_count == 0);
     model->opened_ms = store_ms;
     for (size_t i = 0; i < model->agent_count; i++) {
@@ -93,10 +97,8 @@ void model_opened(struct model *model, uint64_t store_ms)
         struct model_task *task = model->tasks[i];
         if (!model_is_held(task))
             continue;
-        /* Renewals lived in memory, so it may be lost as soon as a full lease has passed. */
-        task->lease_from_ms = first_loss_ms;
-        if (task->lease_to_ms < first_loss_ms + 1)
-            task->lease_to_ms = first_loss_ms + 1;
+        /* Renewals lived in memory; what is left is the lease that everybody gets at a start. */
+        task->lease_from_ms = store_ms;
     }
 }
 
@@ -176,6 +178,11 @@ struct model_agent *model_agent(struct model *model, const char *id)
     return &model->agents[model->agent_count++];
 }
 
+bool model_is_waiting(const struct model_task *task)
+{
+    return task->state == TASK_BLOCKED || task->state == TASK_SCHEDULED || task->state == TASK_READY;
+}
+
 bool model_is_held(const struct model_task *task)
 {
     return task->state == TASK_ASSIGNED || task->state == TASK_RUNNING;
@@ -183,7 +190,8 @@ bool model_is_held(const struct model_task *task)
 
 bool model_has_ended(const struct model_task *task)
 {
-    return task->state == TASK_COMPLETED || task->state == TASK_FAILED || task->state == TASK_CANCELED;
+    return task->state == TASK_COMPLETED || task->state == TASK_FAILED || task->state == TASK_CANCELED ||
+           task->state == TASK_EXPIRED;
 }
 
 bool model_expect(struct judgement *judgement, const char *reason)
@@ -208,5 +216,6 @@ void model_step(struct judgement *judgement)
             judgement->own = answer;
     if (judge != NULL)
         judge(judgement);
+    model_release_waiting(judgement);
     model_wake(judgement);
 }

@@ -15,6 +15,9 @@
 #define MODEL_AGENTS_MAX 64
 #define MODEL_SESSIONS_MAX 32
 #define MODEL_SUBMITS_MAX 32 /* open ones of one session */
+#define MODEL_LIMITS_MAX 8
+#define MODEL_QUEUES_MAX 8
+#define MODEL_WAITS_MAX (2 * DEPENDENCIES_IN_SPEC)
 
 /* How a run ended: a repeat of that word gets the first answer. */
 enum model_end { END_NONE, END_COMPLETED, END_FAILED, END_RELEASED, END_LOST };
@@ -46,6 +49,17 @@ struct model_task {
     uint64_t lease_from_ms;   /* held: not lost before, as far as its holder can know */
     uint64_t lease_to_ms;     /* lost by then */
     uint64_t run_deadline_ms; /* 0 = none */
+    uint64_t expires_ms;      /* wall time; 0 = never */
+    uint64_t start_timeout_ms;
+    uint32_t max_crashes;
+    uint32_t max_deliveries;
+    const char *const *non_retryable;
+    size_t non_retryable_count;
+    uint64_t waits_for[MODEL_WAITS_MAX]; /* BLOCKED: whose end it has not heard of */
+    size_t wait_count;
+    enum dependency_policy on_dependency_failure;
+    const char *limits[LIMITS_IN_SPEC];
+    size_t limit_count;
 };
 
 struct model_submit {
@@ -65,6 +79,7 @@ struct model_session {
 struct model_parked {
     uint64_t token;
     uint64_t arrival;
+    const char *agent_id;
     uint64_t claim_seq;
     uint64_t incarnation;
     const char *agent_type;
@@ -84,6 +99,26 @@ struct model_agent {
     struct run_name runs[ITEMS_MAX];
     size_t run_count;
     struct model_parked parked;
+};
+
+/* A named limit; what runs is counted when it is asked. */
+struct model_limit {
+    const char *name;
+    bool is_set;
+    uint32_t max_running;
+    uint32_t rate_count;
+    uint32_t rate_interval_ms;
+    uint64_t credit; /* of the rate: a run takes rate_interval_ms of it */
+    uint64_t credit_ms;
+    uint64_t paused_until_ms; /* wall time */
+};
+
+struct model_queue {
+    const char *name;
+    bool paused_in;
+    bool paused_out;
+    uint64_t length_max;
+    struct queue_defaults defaults;
 };
 
 /* What a region of the model was before this batch. */
@@ -109,6 +144,10 @@ struct model {
     size_t session_count;
     struct model_agent agents[MODEL_AGENTS_MAX];
     size_t agent_count;
+    struct model_limit limits[MODEL_LIMITS_MAX];
+    size_t limit_count;
+    struct model_queue queues[MODEL_QUEUES_MAX];
+    size_t queue_count;
     struct model_task *touched[2048]; /* by this step: compared at its end */
     size_t touched_count;
     struct model_old *olds;
@@ -151,16 +190,34 @@ void model_keep(struct model *model, void *at, size_t size);
 void model_touch(struct model *model, struct model_task *task);
 struct model_task *model_add(struct model *model, uint64_t id);
 struct model_agent *model_agent(struct model *model, const char *id);
+struct model_limit *model_limit(struct model *model, const char *name);
+/* Whether all limits of the task let one more run begin. */
+bool model_gate_is_open(const struct judgement *judgement, const struct model_task *task);
+/* It begins. */
+void model_gate_pass(struct judgement *judgement, const struct model_task *task);
+void model_limits_tick(struct judgement *judgement);
+/* Those who wait for what has ended hear of it, and those who wait for them. */
+void model_release_waiting(struct judgement *judgement);
+struct model_queue *model_queue(struct model *model, const char *name);
+/* The lease begins at now: until when its holder was told, and no later than its timeouts allow. */
+void model_renew(struct judgement *judgement, struct model_task *task, uint32_t told_ms);
+bool model_is_waiting(const struct model_task *task);
 bool model_is_held(const struct model_task *task);
 bool model_has_ended(const struct model_task *task);
 /* Ends it: the retention begins. */
 void model_end_task(struct judgement *judgement, struct model_task *task, enum task_state state);
+/* The word of the holder about this run: NULL when the model's task is not in this run any more; then the refusal has
+ * been compared already. ret_is_repeat: the run has ended by this very word. */
+struct model_task *model_run(struct judgement *judgement, struct run_name run, enum model_end word,
+                             bool *ret_is_repeat);
 /* A run ends: its lease ran out, or it was given back. */
 void model_lose(struct judgement *judgement, struct model_task *task);
 void model_release(struct judgement *judgement, struct model_task *task, uint64_t delay_ms);
 void model_close_run(struct model_task *task, enum model_end end);
 /* After a charged attempt: another one after a backoff, or the end. */
 void model_retry_or_fail(struct judgement *judgement, struct model_task *task, bool final, uint64_t least_ms);
+/* Whether its submitter wants no further attempt after a failure of this type. */
+bool model_is_final(const struct model_task *task, const char *error_type);
 /* Whether the answer is a refusal with this reason (NULL: a good one); else reports. */
 bool model_expect(struct judgement *judgement, const char *reason);
 
@@ -180,5 +237,11 @@ model_fn model_retry;
 model_fn model_get;
 model_fn model_list;
 model_fn model_queue_stats;
+model_fn model_history;
+model_fn model_set_limit;
+model_fn model_list_limits;
+model_fn model_pause_limit;
+model_fn model_pause_queue;
+model_fn model_set_queue;
 /* After the step itself: answers to claims that waited. */
 void model_wake(struct judgement *judgement);

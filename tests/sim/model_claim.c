@@ -12,28 +12,31 @@ static bool names(const struct model_parked *claim, const char *queue)
     return false;
 }
 
-static bool may_take(const struct model_parked *claim, const struct model_task *task)
+static bool may_take(const struct judgement *judgement, const struct model_parked *claim, const struct model_task *task)
 {
     if (task->state != TASK_READY || !names(claim, task->queue))
         return false;
-    return claim->agent_type[0] == '\0' || strcmp(claim->agent_type, task->agent_type) == 0 ||
-           strcmp(task->agent_type, "any") == 0;
+    if (claim->agent_type[0] != '\0' && strcmp(claim->agent_type, task->agent_type) != 0 &&
+        strcmp(task->agent_type, "any") != 0)
+        return false;
+    return model_gate_is_open(judgement, task);
 }
 
-static struct model_task *first_for(const struct model *model, const struct model_parked *claim)
+static struct model_task *first_for(const struct judgement *judgement, const struct model_parked *claim)
 {
+    const struct model *model = judgement->model;
     struct model_task *first = NULL;
 
     for (size_t i = model->first; i < model->task_count; i++) {
         struct model_task *task = model->tasks[i];
-        if (may_take(claim, task) && (first == NULL || task->priority < first->priority))
+        if ((first == NULL || task->priority < first->priority) && may_take(judgement, claim, task))
             first = task;
     }
     return first;
 }
 
 static void assign(struct judgement *judgement, const struct model_parked *claim, struct model_task *task,
-                   const char *agent_id, const struct task_view *view)
+                   const struct task_view *view, uint32_t told_ms)
 {
     struct model *model = judgement->model;
     uint64_t now_ms = judgement->now.store_ms;
@@ -46,13 +49,15 @@ static void assign(struct judgement *judgement, const struct model_parked *claim
     model_touch(model, task);
     task->state = claim->start ? TASK_RUNNING : TASK_ASSIGNED;
     task->fence = view->fence;
-    task->agent_id = agent_id;
+    task->agent_id = claim->agent_id;
     task->deliveries++;
     task->end = END_NONE;
-    task->run_deadline_ms = claim->start ? now_ms + task->run_timeout_ms : 0;
+    model_gate_pass(judgement, task);
+    task->run_deadline_ms = now_ms + (claim->start ? task->run_timeout_ms : task->start_timeout_ms);
     task->attempts += claim->start;
-    task->lease_from_ms = now_ms;
-    task->lease_to_ms = now_ms + model->settings.lease_ms + 1;
+    task->lease_from_ms = 0;
+    task->lease_to_ms = 0;
+    model_renew(judgement, task, told_ms);
 }
 
 /* An answer that hands out tasks. */
@@ -68,20 +73,19 @@ static void serve(struct judgement *judgement, struct model_agent *agent, const 
     agent->run_count = 0;
     for (size_t i = 0; i < answer->claim.count; i++) {
         const struct task_view *view = answer->claim.tasks[i];
-        struct model_task *task = first_for(model, claim);
+        struct model_task *task = first_for(judgement, claim);
 
         if (task == NULL || task->id != view->id) {
             world_violated(model->world, "a claim of %s got task %" PRIu64 ", the first for it is %" PRIu64, agent->id,
                            view->id, task != NULL ? task->id : 0);
             return;
         }
-        assign(judgement, claim, task, agent->id, view);
-        task->lease_from_ms += answer->claim.lease_ms;
+        assign(judgement, claim, task, view, answer->claim.lease_ms);
         agent->runs[agent->run_count++] = (struct run_name){.task_id = view->id, .fence = view->fence};
     }
-    if (answer->claim.count < claim->max && first_for(model, claim) != NULL)
+    if (answer->claim.count < claim->max && first_for(judgement, claim) != NULL)
         world_violated(model->world, "a claim of %s left task %" PRIu64 " lying", agent->id,
-                       first_for(model, claim)->id);
+                       first_for(judgement, claim)->id);
 }
 
 /* The same runs, as far as they live. */
@@ -112,6 +116,7 @@ static struct model_parked what_is_claimed(const struct judgement *judgement)
 {
     const struct command_claim *claim = &judgement->command->claim;
     struct model_parked parked = {.token = judgement->command->token,
+                                  .agent_id = model_agent(judgement->model, claim->agent_id)->id,
                                   .claim_seq = claim->claim_seq,
                                   .incarnation = claim->incarnation,
                                   .agent_type = claim->agent_type,
@@ -166,7 +171,7 @@ void model_claim(struct judgement *judgement)
     if (is_same && claim->claim_seq == agent->claim_seq) {
         if (model_expect(judgement, NULL))
             repeat(judgement, agent);
-    } else if (first_for(model, &claimed) != NULL) {
+    } else if (first_for(judgement, &claimed) != NULL) {
         if (model_expect(judgement, NULL))
             serve(judgement, agent, &claimed, judgement->own);
     } else if (claim->waits) {
@@ -248,9 +253,9 @@ void model_wake(struct judgement *judgement)
         serve(judgement, agent, &claim, answer);
     }
     for (size_t i = 0; i < model->agent_count; i++)
-        if (model->agents[i].parked.token != 0 && first_for(model, &model->agents[i].parked) != NULL)
+        if (model->agents[i].parked.token != 0 && first_for(judgement, &model->agents[i].parked) != NULL)
             world_violated(model->world, "%s waits although task %" PRIu64 " is READY", model->agents[i].id,
-                           first_for(model, &model->agents[i].parked)->id);
+                           first_for(judgement, &model->agents[i].parked)->id);
 }
 
 static bool is_below(const char *agent_id, const char *supervisor)

@@ -3,10 +3,7 @@
 
 #include <inttypes.h>
 
-/* The word of the holder about this run: NULL when the model's task is not in this run any more; then the refusal has
- * been compared already. */
-static struct model_task *run_of(struct judgement *judgement, struct run_name run, enum model_end word,
-                                 bool *ret_is_repeat)
+struct model_task *model_run(struct judgement *judgement, struct run_name run, enum model_end word, bool *ret_is_repeat)
 {
     struct model_task *task = model_find(judgement->model, run.task_id);
 
@@ -30,7 +27,7 @@ void model_start(struct judgement *judgement)
     const struct command_start *start = &judgement->command->start;
     struct model *model = judgement->model;
     bool is_repeat = false;
-    struct model_task *task = run_of(judgement, start->run, END_NONE, &is_repeat);
+    struct model_task *task = model_run(judgement, start->run, END_NONE, &is_repeat);
 
     if (task == NULL || !model_expect(judgement, NULL))
         return;
@@ -41,8 +38,7 @@ void model_start(struct judgement *judgement)
         if (start->agent_id[0] != '\0')
             task->agent_id = start->agent_id;
         task->run_deadline_ms = judgement->now.store_ms + task->run_timeout_ms;
-        if (task->lease_to_ms < judgement->now.store_ms + model->settings.lease_ms + 1)
-            task->lease_to_ms = judgement->now.store_ms + model->settings.lease_ms + 1;
+        model_renew(judgement, task, model->settings.lease_ms);
     }
     if (judgement->own->attempt != task->attempts)
         world_violated(model->world, "START of task %" PRIu64 " says attempt %u, it is %u", task->id,
@@ -60,7 +56,7 @@ static void expect_state(struct judgement *judgement, const struct model_task *t
 void model_complete(struct judgement *judgement)
 {
     bool is_repeat = false;
-    struct model_task *task = run_of(judgement, judgement->command->complete.run, END_COMPLETED, &is_repeat);
+    struct model_task *task = model_run(judgement, judgement->command->complete.run, END_COMPLETED, &is_repeat);
 
     if (task == NULL)
         return;
@@ -82,7 +78,7 @@ void model_fail(struct judgement *judgement)
 {
     const struct command_fail *fail = &judgement->command->fail;
     bool is_repeat = false;
-    struct model_task *task = run_of(judgement, fail->run, END_FAILED, &is_repeat);
+    struct model_task *task = model_run(judgement, fail->run, END_FAILED, &is_repeat);
 
     if (task == NULL)
         return;
@@ -98,7 +94,8 @@ void model_fail(struct judgement *judgement)
         if (task->canceling)
             model_end_task(judgement, task, TASK_CANCELED);
         else
-            model_retry_or_fail(judgement, task, fail->final, fail->retry_after_ms);
+            model_retry_or_fail(judgement, task, fail->final || model_is_final(task, fail->outcome.error_type),
+                                fail->retry_after_ms);
         model_close_run(task, END_FAILED);
     }
     expect_state(judgement, task);
@@ -108,7 +105,7 @@ void model_release_run(struct judgement *judgement)
 {
     const struct command_release *release = &judgement->command->release;
     bool is_repeat = false;
-    struct model_task *task = run_of(judgement, release->run, END_RELEASED, &is_repeat);
+    struct model_task *task = model_run(judgement, release->run, END_RELEASED, &is_repeat);
 
     if (task == NULL || !model_expect(judgement, NULL))
         return;
@@ -122,20 +119,21 @@ static enum verdict expected_verdict(const struct judgement *judgement, const st
 {
     if (task == NULL || task->fence != run->fence || !model_is_held(task))
         return VERDICT_STALE;
-    if (task->canceling || (task->run_deadline_ms > 0 && judgement->now.store_ms >= task->run_deadline_ms))
+    if (task->canceling || (task->state == TASK_RUNNING && judgement->now.store_ms >= task->run_deadline_ms))
         return VERDICT_STOP;
     return VERDICT_GO_ON;
 }
 
-/* The lease that the holder was told of, and until when the broker may wait. Beyond its run timeout a run that still
- * beats is let live for a bounded time only. */
-static void renew(struct judgement *judgement, struct model_task *task, uint32_t told_ms)
+void model_renew(struct judgement *judgement, struct model_task *task, uint32_t told_ms)
 {
     struct model *model = judgement->model;
     uint64_t from_ms = judgement->now.store_ms + told_ms;
-    uint64_t most_ms = task->run_deadline_ms + model->settings.terminate_ms;
+    uint64_t most_ms = task->run_deadline_ms;
 
-    if (task->run_deadline_ms > 0 && from_ms > most_ms)
+    /* Beyond its run timeout a run that still beats is let live for a bounded time only. */
+    if (task->state == TASK_RUNNING)
+        most_ms += model->settings.terminate_ms;
+    if (from_ms > most_ms)
         from_ms = most_ms;
     model_keep(model, task, sizeof *task);
     task->lease_from_ms = from_ms > task->lease_from_ms ? from_ms : task->lease_from_ms;
@@ -163,7 +161,7 @@ void model_heartbeat(struct judgement *judgement)
             world_violated(model->world, "HEARTBEAT of task %" PRIu64 " fence %" PRIu64 " got verdict %d, expected %d",
                            heartbeat->beats[i].run.task_id, heartbeat->beats[i].run.fence, reply->verdict, expected);
         else if (expected != VERDICT_STALE)
-            renew(judgement, task, reply->lease_ms);
+            model_renew(judgement, task, reply->lease_ms);
     }
     if (judgement->own->heartbeat.registered != (agent->registered && agent->incarnation == heartbeat->incarnation))
         world_violated(model->world, "HEARTBEAT of %s says registered=%d", heartbeat->agent_id,

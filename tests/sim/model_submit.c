@@ -39,19 +39,50 @@ static uint64_t number_or(uint64_t number, uint64_t fallback)
     return number > 0 ? number : fallback;
 }
 
+static void wait_for(struct model_task *task, uint64_t id)
+{
+    for (size_t i = 0; i < task->wait_count; i++)
+        if (task->waits_for[i] == id)
+            return;
+    task->waits_for[task->wait_count++] = id;
+}
+
+/* Also what has ended already: it is heard of at once. */
+static void set_waits(const struct judgement *judgement, const struct task_spec *spec, struct model_task *task)
+{
+    const struct submit_outcome *outcomes = judgement->own->submit.outcomes;
+
+    for (size_t i = 0; i < spec->depends_on_count; i++)
+        wait_for(task, spec->depends_on[i]);
+    for (size_t i = 0; i < spec->depends_on_index_count; i++)
+        wait_for(task, outcomes[spec->depends_on_index[i]].task_id);
+    task->on_dependency_failure = spec->on_dependency_failure > 0 ? spec->on_dependency_failure : DEPENDENCY_FAIL;
+    if (task->wait_count > 0)
+        task->state = TASK_BLOCKED;
+}
+
 static void add(struct judgement *judgement, const struct task_spec *spec, uint64_t id)
 {
     struct model_task *task = model_add(judgement->model, id);
+    const char *queue = text_or(spec->queue, "default");
+    const struct queue_defaults *defaults = &model_queue(judgement->model, queue)->defaults;
 
     task->state = TASK_READY;
-    task->queue = text_or(spec->queue, "default");
+    task->queue = queue;
     task->agent_type = text_or(spec->agent_type, "any");
-    task->priority = (uint32_t)number_or(spec->priority, 5);
-    task->max_attempts = (uint32_t)number_or(spec->max_attempts, 3);
+    task->priority = (uint32_t)number_or(spec->priority, number_or(defaults->priority, 5));
+    task->max_attempts = (uint32_t)number_or(spec->max_attempts, number_or(defaults->max_attempts, 3));
     task->backoff_ms = (uint32_t)number_or(spec->backoff_ms, 10000);
     task->backoff_max_ms = (uint32_t)number_or(spec->backoff_max_ms, 300000);
-    task->run_timeout_ms = number_or(spec->run_timeout_ms, 24ULL * 3600 * 1000);
-    task->retention_ms = number_or(spec->retention_ms, judgement->model->settings.retention_ms);
+    task->run_timeout_ms = number_or(spec->run_timeout_ms, number_or(defaults->run_timeout_ms, 24ULL * 3600 * 1000));
+    task->start_timeout_ms = number_or(spec->start_timeout_ms, 30000);
+    task->max_crashes = (uint32_t)number_or(spec->max_crashes, 3);
+    task->max_deliveries = (uint32_t)number_or(spec->max_deliveries, 20);
+    task->non_retryable = spec->non_retryable;
+    task->non_retryable_count = spec->non_retryable_count;
+    task->expires_ms = spec->expires_at_ms;
+    task->retention_ms =
+        number_or(spec->retention_ms, number_or(defaults->retention_ms, judgement->model->settings.retention_ms));
     task->agent_id = "";
     if (spec->not_before_ms > judgement->now.wall_ms) {
         task->state = TASK_SCHEDULED;
@@ -62,26 +93,116 @@ static void add(struct judgement *judgement, const struct task_spec *spec, uint6
         task->due_from_ms = judgement->now.store_ms + spec->delay_ms;
     }
     task->due_to_ms = task->due_from_ms;
+    task->limit_count = spec->limit_count;
+    for (size_t i = 0; i < spec->limit_count; i++)
+        task->limits[i] = spec->limits[i];
+    set_waits(judgement, spec, task);
 }
 
-static const char *refusal_of(const struct command_submit *submit, size_t index)
+/* What is decided about the tasks of a submit. */
+struct admission {
+    const struct command_submit *submit;
+    uint64_t wall_ms;
+    const char *reasons[SPECS_IN_REQUEST]; /* NULL: taken, or known already */
+    bool taken[SPECS_IN_REQUEST];
+    const char *first; /* the first reason */
+};
+
+static const char *refusal_of_dependencies(const struct model *model, const struct command_submit *submit,
+                                           const struct task_spec *spec)
 {
-    if (is_bad(&submit->specs[index]))
+    for (size_t i = 0; i < spec->depends_on_count; i++)
+        if (model_find(model, spec->depends_on[i]) == NULL)
+            return "NO_SUCH_DEPENDENCY";
+    for (size_t i = 0; i < spec->depends_on_index_count; i++)
+        if (!submit->atomic || spec->depends_on_index[i] >= submit->spec_count)
+            return "BAD_FIELD";
+    return NULL;
+}
+
+static const char *refusal_of_parent(const struct model *model, uint64_t parent_id)
+{
+    const struct model_task *parent = model_find(model, parent_id);
+
+    if (parent_id == 0)
+        return NULL;
+    if (parent == NULL)
+        return "NO_SUCH_PARENT";
+    return model_has_ended(parent) || parent->canceling ? "PARENT_ENDED" : NULL;
+}
+
+static const char *refusal_of_queue(struct model *model, const struct admission *admission, size_t index)
+{
+    const struct model_queue *queue = model_queue(model, admission->submit->specs[index].queue);
+    uint64_t length = 0;
+
+    if (queue->paused_in)
+        return "QUEUE_PAUSED";
+    for (size_t i = model->first; i < model->task_count; i++)
+        length += model_is_waiting(model->tasks[i]) && strcmp(model->tasks[i]->queue, queue->name) == 0;
+    for (size_t i = 0; i < index; i++)
+        length += admission->taken[i] && strcmp(admission->submit->specs[i].queue, queue->name) == 0;
+    return queue->length_max > 0 && length >= queue->length_max ? "QUEUE_FULL" : NULL;
+}
+
+static const char *refusal_of(struct model *model, const struct admission *admission, size_t index)
+{
+    const struct command_submit *submit = admission->submit;
+    const struct task_spec *spec = &submit->specs[index];
+
+    if (is_bad(spec))
         return "BAD_FIELD";
-    return submit->store_is_nearly_full ? "STORE_FULL" : NULL;
+    if (spec->expires_at_ms > 0 &&
+        (spec->expires_at_ms <= spec->not_before_ms || spec->expires_at_ms <= admission->wall_ms + spec->delay_ms))
+        return "BAD_FIELD";
+    const char *reason = refusal_of_dependencies(model, submit, spec);
+    if (reason == NULL)
+        reason = refusal_of_parent(model, spec->parent_id);
+    if (reason == NULL && submit->store_is_nearly_full)
+        reason = "STORE_FULL";
+    return reason != NULL ? reason : refusal_of_queue(model, admission, index);
 }
 
-/* Of those that are new; NULL when there is none. */
-static const char *first_refusal(const struct command_submit *submit, const struct model_submit *known)
+/* Decides all of them before anything is added. */
+static void admit(struct model *model, struct admission *admission, const struct model_submit *known)
 {
-    for (size_t i = 0; i < submit->spec_count; i++)
-        if ((known == NULL || known->ids[i] == 0) && refusal_of(submit, i) != NULL)
-            return refusal_of(submit, i);
+    for (size_t i = 0; i < admission->submit->spec_count; i++) {
+        if (known != NULL && known->ids[i] != 0)
+            continue;
+        admission->reasons[i] = refusal_of(model, admission, i);
+        admission->taken[i] = admission->reasons[i] == NULL;
+        if (admission->first == NULL)
+            admission->first = admission->reasons[i];
+    }
+}
+
+/* Of a submit of at most a handful: whether one can reach another by going along depends_on_index. */
+static bool reaches(const struct command_submit *submit, uint32_t from, uint32_t to, uint32_t steps)
+{
+    const struct task_spec *spec = &submit->specs[from];
+
+    for (size_t i = 0; steps > 0 && i < spec->depends_on_index_count; i++)
+        if (spec->depends_on_index[i] == to || reaches(submit, spec->depends_on_index[i], to, steps - 1))
+            return true;
+    return false;
+}
+
+/* Why an atomic submit is refused as a whole; NULL when it is not. */
+static const char *refusal_of_all(const struct admission *admission)
+{
+    const struct command_submit *submit = admission->submit;
+
+    if (admission->first != NULL)
+        return admission->first;
+    for (uint32_t i = 0; i < submit->spec_count; i++)
+        if (reaches(submit, i, i, (uint32_t)submit->spec_count))
+            return "DEPENDENCY_CYCLE";
     return NULL;
 }
 
 /* One task of a submit: the first answer again, a refusal, or a new task. */
-static void judge_one(struct judgement *judgement, size_t index, const struct model_submit *known, uint64_t *ret_id)
+static void judge_one(struct judgement *judgement, const struct admission *admission, size_t index,
+                      const struct model_submit *known, uint64_t *ret_id)
 {
     const struct command_submit *submit = &judgement->command->submit;
     const struct submit_outcome *outcome = &judgement->own->submit.outcomes[index];
@@ -94,7 +215,7 @@ static void judge_one(struct judgement *judgement, size_t index, const struct mo
                            outcome->task_id, known->ids[index]);
         return;
     }
-    const char *reason = refusal_of(submit, index);
+    const char *reason = admission->reasons[index];
     const char *got = outcome->refusal != NULL ? outcome->refusal->reason : NULL;
     if ((reason == NULL) != (outcome->task_id != 0) || (reason == NULL) != (got == NULL) ||
         (reason != NULL && strcmp(reason, got) != 0))
@@ -131,114 +252,56 @@ void model_submit(struct judgement *judgement)
         return;
     }
     const struct model_submit *known = find_submit(session, submit->sequence);
-    if (submit->atomic && first_refusal(submit, known) != NULL) {
-        (void)model_expect(judgement, first_refusal(submit, known));
+    struct admission admission = {.submit = submit, .wall_ms = judgement->now.wall_ms};
+    admit(judgement->model, &admission, known);
+    if (submit->atomic && refusal_of_all(&admission) != NULL) {
+        (void)model_expect(judgement, refusal_of_all(&admission));
         return;
     }
     if (!model_expect(judgement, NULL))
         return;
     for (size_t i = 0; i < submit->spec_count; i++) {
-        judge_one(judgement, i, known, &fresh.ids[i]);
+        judge_one(judgement, &admission, i, known, &fresh.ids[i]);
         added = added || (fresh.ids[i] != 0 && (known == NULL || known->ids[i] == 0));
     }
     if (added)
         remember(judgement, session, &fresh);
 }
 
-void model_cancel(struct judgement *judgement)
+static void hear_of(struct judgement *judgement, struct model_task *task, size_t index)
 {
-    struct model *model = judgement->model;
-    struct model_task *task = model_find(model, judgement->command->cancel.task_id);
-    const struct push *push = judgement->effects->pushes;
+    const struct model_task *ended = model_find(judgement->model, task->waits_for[index]);
 
-    if (task == NULL || model_has_ended(task)) {
-        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "TASK_ENDED");
-        return;
-    }
-    if (!model_expect(judgement, NULL))
-        return;
-    if (task->canceling)
-        return;
-    model_touch(model, task);
-    if (!model_is_held(task)) {
-        model_end_task(judgement, task, TASK_CANCELED);
-        return;
-    }
-    task->canceling = true;
-    if (push == NULL || push->next != NULL || push->run.task_id != task->id || push->run.fence != task->fence ||
-        strcmp(push->agent_id, task->agent_id) != 0)
-        world_violated(model->world, "the holder of task %" PRIu64 " was not told of its cancel", task->id);
-}
-
-void model_retry(struct judgement *judgement)
-{
-    const struct command_retry *retry = &judgement->command->retry;
-    struct model_task *task = model_find(judgement->model, retry->task_id);
-
-    if (task == NULL || !model_has_ended(task)) {
-        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "WRONG_STATE");
-        return;
-    }
-    if (task->state == TASK_COMPLETED && !retry->force) {
-        (void)model_expect(judgement, "TASK_COMPLETED");
-        return;
-    }
-    if (!model_expect(judgement, NULL))
-        return;
     model_touch(judgement->model, task);
-    task->state = TASK_READY;
-    task->attempts = 0;
-    task->crashes = 0;
-    task->interruptions = 0;
-    task->deliveries = 0;
-    task->end = END_NONE;
-}
-
-void model_get(struct judgement *judgement)
-{
-    const struct model_task *task = model_find(judgement->model, judgement->command->get.task_id);
-
-    (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : NULL);
-}
-
-/* All of one state, in the order of ids. */
-void model_list(struct judgement *judgement)
-{
-    const struct command_list *list = &judgement->command->list;
-    struct model *model = judgement->model;
-    size_t at = 0;
-
-    if (!model_expect(judgement, NULL))
-        return;
-    for (size_t i = model->first; i < model->task_count && at < list->page_size; i++) {
-        const struct model_task *task = model->tasks[i];
-        if (task->state == TASK_NONE || (list->states >> task->state & 1U) == 0)
-            continue;
-        if (at >= judgement->own->list.count || judgement->own->list.tasks[at]->id != task->id) {
-            world_violated(model->world, "LIST misses task %" PRIu64 ", which is %s", task->id,
-                           task_state_name(task->state));
-            return;
-        }
-        at++;
+    task->waits_for[index] = task->waits_for[--task->wait_count];
+    if (ended->state != TASK_COMPLETED && task->on_dependency_failure != DEPENDENCY_RUN) {
+        task->wait_count = 0;
+        model_end_task(judgement, task, task->on_dependency_failure == DEPENDENCY_CANCEL ? TASK_CANCELED : TASK_FAILED);
+    } else if (task->wait_count == 0) {
+        uint64_t now_ms = task->due_is_wall ? judgement->now.wall_ms : judgement->now.store_ms;
+        task->state = task->due_from_ms > now_ms ? TASK_SCHEDULED : TASK_READY;
     }
-    if (at != judgement->own->list.count)
-        world_violated(model->world, "LIST has %zu tasks, expected were %zu", judgement->own->list.count, at);
 }
 
-void model_queue_stats(struct judgement *judgement)
+void model_release_waiting(struct judgement *judgement)
 {
     struct model *model = judgement->model;
+    bool changed = true;
 
-    if (!model_expect(judgement, NULL))
-        return;
-    for (size_t i = 0; i < judgement->own->queue_stats.count; i++) {
-        const struct queue_view *queue = &judgement->own->queue_stats.queues[i];
-        uint64_t counts[TASK_STATES] = {0};
-
-        for (size_t at = model->first; at < model->task_count; at++)
-            if (model->tasks[at]->state != TASK_NONE && strcmp(model->tasks[at]->queue, queue->queue) == 0)
-                counts[model->tasks[at]->state]++;
-        if (memcmp(counts, queue->counts, sizeof counts) != 0)
-            world_violated(model->world, "QUEUE_STATS counts queue %s otherwise than its tasks", queue->queue);
+    while (changed) {
+        changed = false;
+        for (size_t i = model->first; i < model->task_count; i++) {
+            struct model_task *task = model->tasks[i];
+            for (size_t at = 0; task->state == TASK_BLOCKED && at < task->wait_count && !changed; at++) {
+                const struct model_task *other = model_find(model, task->waits_for[at]);
+                changed = other == NULL || model_has_ended(other);
+                if (other == NULL)
+                    world_violated(model->world, "task %" PRIu64 " waits for task %" PRIu64 ", which is no more",
+                                   task->id, task->waits_for[at]);
+                else if (changed)
+                    hear_of(judgement, task, at);
+            }
+        }
+        changed = changed && !model->world->failed;
     }
 }

@@ -2,9 +2,8 @@
 #include "tests/sim/model.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-#define CRASHES_MOST 3
-#define DELIVERIES_MOST 20
 #define TICK_ENOUGH 256
 #define TICK_LATE_MS 20000
 
@@ -46,7 +45,7 @@ void model_close_run(struct model_task *task, enum model_end end)
 /* After a charged attempt. */
 void model_retry_or_fail(struct judgement *judgement, struct model_task *task, bool final, uint64_t least_ms)
 {
-    if (final || task->attempts >= task->max_attempts || task->crashes >= CRASHES_MOST) {
+    if (final || task->attempts >= task->max_attempts || task->crashes >= task->max_crashes) {
         model_end_task(judgement, task, TASK_FAILED);
         return;
     }
@@ -56,7 +55,15 @@ void model_retry_or_fail(struct judgement *judgement, struct model_task *task, b
 
 static bool is_undeliverable(const struct model_task *task)
 {
-    return task->deliveries - task->attempts >= DELIVERIES_MOST;
+    return task->deliveries - task->attempts >= task->max_deliveries;
+}
+
+bool model_is_final(const struct model_task *task, const char *error_type)
+{
+    for (size_t i = 0; i < task->non_retryable_count; i++)
+        if (strcmp(task->non_retryable[i], error_type) == 0)
+            return true;
+    return false;
 }
 
 void model_lose(struct judgement *judgement, struct model_task *task)
@@ -66,7 +73,7 @@ void model_lose(struct judgement *judgement, struct model_task *task)
         model_end_task(judgement, task, TASK_CANCELED);
     } else if (task->state == TASK_RUNNING) {
         task->crashes++;
-        model_retry_or_fail(judgement, task, false, 0);
+        model_retry_or_fail(judgement, task, model_is_final(task, "lost"), 0);
     } else if (is_undeliverable(task)) {
         model_end_task(judgement, task, TASK_FAILED);
     } else {
@@ -99,10 +106,28 @@ static uint64_t time_of(const struct judgement *judgement, const struct model_ta
     return task->due_is_wall && !model_is_held(task) ? judgement->now.wall_ms : judgement->now.store_ms;
 }
 
+static bool has_expired(const struct judgement *judgement, const struct model_task *task)
+{
+    return model_is_waiting(task) && task->expires_ms > 0 && task->expires_ms <= judgement->now.wall_ms;
+}
+
+static uint64_t later(uint64_t a_ms, uint64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* A broker that was away gives everybody a whole lease to be heard again. */
+static uint64_t first_loss_ms(const struct judgement *judgement)
+{
+    return judgement->model->opened_ms + judgement->model->settings.lease_ms;
+}
+
 static bool may_be_due(const struct judgement *judgement, const struct model_task *task)
 {
+    if (has_expired(judgement, task))
+        return true;
     if (model_is_held(task))
-        return task->lease_from_ms <= judgement->now.store_ms;
+        return later(task->lease_from_ms, first_loss_ms(judgement)) <= judgement->now.store_ms;
     return (task->state == TASK_SCHEDULED || model_has_ended(task)) && task->due_from_ms <= time_of(judgement, task);
 }
 
@@ -113,11 +138,13 @@ static uint64_t due_by(const struct judgement *judgement, const struct model_tas
      * near, unless the store is full. */
     uint64_t late_ms = judgement->model->settings.tick_max < TICK_ENOUGH ? TICK_LATE_MS : 0;
 
+    if (has_expired(judgement, task))
+        return 0;
     /* A wall clock that was set may have made much due at once. */
     if (late_ms > 0 && task->state == TASK_SCHEDULED && task->due_is_wall)
         return UINT64_MAX;
     if (model_is_held(task))
-        return task->lease_to_ms + late_ms;
+        return later(task->lease_to_ms, first_loss_ms(judgement) + 1) + late_ms;
     return task->state == TASK_SCHEDULED || model_has_ended(task) ? task->due_to_ms + late_ms : UINT64_MAX;
 }
 
@@ -130,6 +157,11 @@ static void happen(struct judgement *judgement, struct model_task *task)
         return;
     }
     model_touch(model, task);
+    if (has_expired(judgement, task)) {
+        task->wait_count = 0;
+        model_end_task(judgement, task, TASK_EXPIRED);
+        return;
+    }
     task->state = task->state == TASK_SCHEDULED ? TASK_READY : TASK_NONE;
 }
 
@@ -154,12 +186,14 @@ void model_tick(struct judgement *judgement)
 
         if (changed && may_be_due(judgement, task))
             happen(judgement, task);
-        else if (changed && task->state != TASK_READY)
+        else if (changed && task->state != TASK_READY && task->state != TASK_BLOCKED)
             world_violated(model->world, "task %" PRIu64 " left %s before its time", task->id,
                            task_state_name(task->state));
         else if (!changed && due_by(judgement, task) <= time_of(judgement, task))
             world_violated(model->world, "task %" PRIu64 " stays %s at %" PRIu64 ", its time was %" PRIu64, task->id,
                            task_state_name(task->state), time_of(judgement, task), due_by(judgement, task));
     }
+    model_release_waiting(judgement);
+    model_limits_tick(judgement);
     model_wake(judgement);
 }

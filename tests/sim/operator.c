@@ -1,5 +1,5 @@
-/* Cancels and retries tasks, and looks at lists and counts. Once the world is healed it lets
- * everything be. */
+/* Cancels and retries tasks, sets limits and queues, and looks at lists and counts. Once the
+ * world is healed it resumes all queues and lets everything be. */
 #include "tests/sim/actor.h"
 #include "tests/sim/model.h"
 
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define ACT_MS 300
+#define RESUME_MS 10000
 
 static event_fn act;
 
@@ -53,6 +54,69 @@ static struct request *list_some(struct world *world)
     return request;
 }
 
+static struct request *read_history(struct world *world)
+{
+    struct request *request = request_new(COMMAND_HISTORY);
+
+    request->command.history = (struct command_history){.task_id = some_task(world), .page_size = ITEMS_MAX};
+    return request;
+}
+
+static struct request *set_some_limit(struct world *world)
+{
+    static const char *const names[] = {"anthropic", "repo:acme/web", "gpu"};
+    struct request *request = request_new(COMMAND_SET_LIMIT);
+    struct command_set_limit *set = &request->command.set_limit;
+
+    set->name = names[world_draw(world, 3)];
+    set->remove = world_draw(world, 8) == 0;
+    if (set->remove)
+        return request;
+    set->has_max_running = world_draw(world, 2) == 0;
+    set->max_running = (uint32_t)world_draw(world, 4);
+    set->has_rate = world_draw(world, 3) == 0;
+    set->rate_count = (uint32_t)world_draw(world, 4);
+    set->rate_interval_ms = set->rate_count > 0 ? (uint32_t)(1 + world_draw(world, 5000)) : 0;
+    set->has_pause = world_draw(world, 3) == 0;
+    set->pause_for_ms = world_draw(world, 2) * world_draw(world, 20000);
+    return request;
+}
+
+static const char *const queues[] = {"default", "night", "a-queue"};
+
+static struct request *pause_some_queue(struct world *world)
+{
+    struct request *request = request_new(COMMAND_PAUSE_QUEUE);
+    struct command_pause_queue *pause = &request->command.pause_queue;
+
+    pause->queue = queues[world_draw(world, world->swarm.queues)];
+    pause->in = world_draw(world, 2) == 0;
+    pause->out = world_draw(world, 2) == 0;
+    pause->resumes = world_draw(world, 3) > 0;
+    return request;
+}
+
+static struct request *set_some_queue(struct world *world)
+{
+    struct request *request = request_new(COMMAND_SET_QUEUE);
+    struct command_set_queue *set = &request->command.set_queue;
+
+    set->queue = queues[world_draw(world, world->swarm.queues)];
+    set->has_length_max = world_draw(world, 2) == 0;
+    set->length_max = world_draw(world, 3) * world_draw(world, 20);
+    set->has_defaults = !set->has_length_max || world_draw(world, 2) == 0;
+    set->defaults = (struct queue_defaults){.priority = (uint32_t)world_draw(world, 10),
+                                            .max_attempts = (uint32_t)world_draw(world, 3),
+                                            .retention_ms = world_draw(world, 20000)};
+    return request;
+}
+
+static struct request *list_limits(struct world *world)
+{
+    (void)world;
+    return request_new(COMMAND_LIST_LIMITS);
+}
+
 static struct request *count_queues(struct world *world)
 {
     (void)world;
@@ -61,18 +125,31 @@ static struct request *count_queues(struct world *world)
 
 /* What operators do; an act is as likely as it is often here. */
 static struct request *(*const acts[])(struct world *) = {
-    cancel_some, cancel_some, cancel_some, retry_some, retry_some, get_some, list_some, count_queues,
+    cancel_some,  cancel_some,  cancel_some,    retry_some,     retry_some,  get_some,         list_some,
+    count_queues, read_history, set_some_limit, set_some_limit, list_limits, pause_some_queue, set_some_queue,
 };
+
+/* So that everything can end. More than once: the word that paused it may still be on its way. */
+static void resume_queues(struct actor *actor)
+{
+    for (uint32_t i = 0; i < actor->world->swarm.queues && actor_has_room(actor); i++) {
+        struct request *request = request_new(COMMAND_PAUSE_QUEUE);
+        request->command.pause_queue.queue = queues[i];
+        request->command.pause_queue.resumes = true;
+        actor_ask(actor, request, 0);
+    }
+}
 
 static void act(struct world *world, void *subject, uint64_t life)
 {
     struct actor *actor = subject;
 
     (void)life;
+    if (world->healed)
+        resume_queues(actor);
     if (world_fault(world, world->swarm.operate) && actor_has_room(actor))
         actor_ask(actor, acts[world_draw(world, sizeof acts / sizeof acts[0])](world), 0);
-    if (!world->healed)
-        actor_plan(actor, ACT_MS, act);
+    actor_plan(actor, world->healed ? RESUME_MS : ACT_MS, act);
 }
 
 static void on_reply(struct actor *actor, const struct open_call *call, const struct reply *reply)

@@ -4,9 +4,13 @@
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
 #include "broker/core/counters.h"
+#include "broker/core/dependency.h"
 #include "broker/core/ending.h"
 #include "broker/core/lease.h"
+#include "broker/core/limit.h"
 #include "broker/core/parked.h"
+#include "broker/core/queue.h"
+#include "broker/core/release.h"
 #include "broker/core/session.h"
 #include "broker/core/timer.h"
 #include "tests/sim/host.h"
@@ -50,6 +54,18 @@ int planted_now = -1;
     BUG(NOT_ATOMIC, "not-atomic", "a submit that is one is taken in part")                                             \
     BUG(KEEPS_MEMORY, "keep-memory", "a batch that was given up stays in memory")                                      \
     BUG(LOSES_EVENT, "event-gap", "an event is not written now and then")                                              \
+    BUG(RELEASES_EARLY, "release-early", "a task is released before the last of its dependencies has ended")           \
+    BUG(NEVER_RELEASES, "never-release", "the end of a task is not told to those that wait for it")                    \
+    BUG(IGNORES_FAILURE, "ignore-failure", "a task runs although a dependency failed")                                 \
+    BUG(TAKES_CYCLES, "take-cycles", "tasks that wait for each other are taken")                                       \
+    BUG(ONE_OVER_LIMIT, "one-over-limit", "a limit lets one more run than it says")                                    \
+    BUG(LEAKS_LIMIT, "leak-limit", "the end of a run is not counted by its limit now and then")                        \
+    BUG(IGNORES_RATE, "ignore-rate", "a limit's rate is not kept")                                                     \
+    BUG(IGNORES_PAUSE, "ignore-pause", "a paused limit hands out tasks")                                               \
+    BUG(NEVER_OPENS, "never-open", "a pause that is over wakes nobody")                                                \
+    BUG(NEVER_EXPIRES, "never-expire", "a task that waits past its time is kept")                                      \
+    BUG(ONE_TOO_MANY, "one-too-many", "a full queue takes one more task")                                              \
+    BUG(TAKES_WHEN_PAUSED, "take-when-paused", "a queue that is paused takes tasks")                                   \
     BUG(DAMAGES_RECORD, "damage-record", "a state record is written with a flipped bit now and then")
 
 #define NUMBER(number, name, what) number,
@@ -124,12 +140,12 @@ enum status __wrap_counters_load(struct store_txn *txn, struct counters *ret_cou
     return status;
 }
 
-AROUND(lease_end_ms);
-uint64_t __wrap_lease_end_ms(const struct broker *broker, uint64_t begin_ms)
+AROUND(run_assign);
+void __wrap_run_assign(struct step *step, struct task *task, bool starts)
 {
-    uint64_t end_ms = __real_lease_end_ms(broker, begin_ms);
-
-    return has(EXPIRES_EARLY) ? begin_ms + (end_ms - begin_ms) / 2 : end_ms;
+    __real_run_assign(step, task, starts);
+    if (has(EXPIRES_EARLY))
+        task->now.due_ms = step->now.store_ms + (task->now.due_ms - step->now.store_ms) / 2;
 }
 
 AROUND(broker_open);
@@ -298,11 +314,10 @@ enum status __wrap_step_cancel(struct step *step, const struct command *command)
 }
 
 AROUND(effects_push);
-void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, enum verdict verdict,
-                         const char *reason)
+void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason)
 {
     if (!has(NO_PUSH))
-        __real_effects_push(effects, agent_id, run, verdict, reason);
+        __real_effects_push(effects, agent_id, run, reason);
 }
 
 AROUND(run_lost);
@@ -356,4 +371,92 @@ void __wrap_departures_drop(struct host *host)
     if (has(ACKS_EARLY) && host->broker != NULL && host->departure_count > 0)
         departures_send(host);
     __real_departures_drop(host);
+}
+
+AROUND(dependencies_attach);
+enum status __wrap_dependencies_attach(struct step *step, const struct task *task, const struct task_spec *spec,
+                                       struct attachment *ret_attachment)
+{
+    enum status status = __real_dependencies_attach(step, task, spec, ret_attachment);
+
+    if (has(RELEASES_EARLY) && status == STATUS_OK && ret_attachment->open > 1)
+        ret_attachment->open--;
+    return status;
+}
+
+AROUND(releases_note);
+void __wrap_releases_note(struct step *step, uint64_t id)
+{
+    if (!has(NEVER_RELEASES))
+        __real_releases_note(step, id);
+}
+
+AROUND(dependency_fails);
+bool __wrap_dependency_fails(enum task_state state, enum dependency_policy policy)
+{
+    return !has(IGNORES_FAILURE) && __real_dependency_fails(state, policy);
+}
+
+AROUND(dependencies_check_cycles);
+enum status __wrap_dependencies_check_cycles(struct step *step, const struct command_submit *submit)
+{
+    return has(TAKES_CYCLES) ? STATUS_OK : __real_dependencies_check_cycles(step, submit);
+}
+
+AROUND(limit_is_full);
+bool __wrap_limit_is_full(const struct limit *limit)
+{
+    struct limit wider = *limit;
+
+    wider.max_running += has(ONE_OVER_LIMIT) && wider.max_running > 0;
+    return __real_limit_is_full(&wider);
+}
+
+AROUND(limit_count);
+void __wrap_limit_count(struct limits *limits, struct limit *limit, int change)
+{
+    if (change > 0 || !now_and_then(LEAKS_LIMIT, 10))
+        __real_limit_count(limits, limit, change);
+}
+
+AROUND(limit_refill_ms);
+uint64_t __wrap_limit_refill_ms(const struct limit *limit, uint64_t store_ms)
+{
+    return has(IGNORES_RATE) ? 0 : __real_limit_refill_ms(limit, store_ms);
+}
+
+AROUND(limit_is_paused);
+bool __wrap_limit_is_paused(const struct limit *limit, uint64_t wall_ms)
+{
+    return !has(IGNORES_PAUSE) && __real_limit_is_paused(limit, wall_ms);
+}
+
+AROUND(limits_tick);
+void __wrap_limits_tick(struct limits *limits, uint64_t store_ms, uint64_t wall_ms)
+{
+    if (!has(NEVER_OPENS))
+        __real_limits_tick(limits, store_ms, wall_ms);
+}
+
+AROUND(task_expired);
+void __wrap_task_expired(struct step *step, struct task *task)
+{
+    if (has(NEVER_EXPIRES)) {
+        task->now.expires_ms = 0;
+        task_write_quietly(step, task);
+        return;
+    }
+    __real_task_expired(step, task);
+}
+
+AROUND(queue_admits);
+enum status __wrap_queue_admits(const struct queue *queue, uint64_t adding, struct error *error)
+{
+    struct queue more = queue != NULL ? *queue : (struct queue){0};
+
+    if (queue == NULL)
+        return __real_queue_admits(queue, adding, error);
+    more.settings.length_max += has(ONE_TOO_MANY) && more.settings.length_max > 0;
+    more.settings.paused_in = more.settings.paused_in && !has(TAKES_WHEN_PAUSED);
+    return __real_queue_admits(&more, adding, error);
 }

@@ -8,18 +8,22 @@
 #include <string.h>
 
 #define OPEN_MAX 4
+#define KNOWN_MAX 16
 #define AHEAD_MAX 16 /* of the oldest one that is open */
 
 struct submitter {
     struct actor actor;
     uint8_t session[16];
     uint64_t sequence;
-    uint64_t open[OPEN_MAX]; /* sequences without an answer, 0 = none */
+    uint64_t open[OPEN_MAX];   /* sequences without an answer, 0 = none */
+    uint64_t known[KNOWN_MAX]; /* tasks that were acknowledged, the newest over the oldest */
+    size_t known_count;
 };
 
 static event_fn act;
 
 static const char *const queues[] = {"default", "night", "a-queue"};
+static const char *const limits[] = {"anthropic", "repo:acme/web", "gpu"};
 static const char *const types[] = {"any", "claude", "codex"};
 
 static void plan_act(struct submitter *submitter)
@@ -39,8 +43,18 @@ static void time_task(struct world *world, struct task_spec *spec)
         spec->not_before_ms = world_wall_ms(world) + world_draw(world, 60000);
 }
 
+static void expire(struct world *world, struct task_spec *spec)
+{
+    uint64_t from_ms = spec->not_before_ms > 0 ? spec->not_before_ms : world_wall_ms(world) + spec->delay_ms;
+
+    if (world_chance(world, world->swarm.expire))
+        spec->expires_at_ms = from_ms + world_draw(world, 30000);
+}
+
 static void specify(struct world *world, struct task_spec *spec)
 {
+    static const char *const final[] = {"bug", "lost"};
+
     *spec = (struct task_spec){.namespace = "",
                                .queue = queues[world_draw(world, world->swarm.queues)],
                                .agent_type = types[world_draw(world, world->swarm.types)],
@@ -54,10 +68,58 @@ static void specify(struct world *world, struct task_spec *spec)
                                .backoff_max_ms = 20000,
                                .retention_ms = 1 + world_draw(world, 2 * world->swarm.retention_ms)};
     time_task(world, spec);
+    expire(world, spec);
+    spec->non_retryable = &final[world_draw(world, 2)];
+    spec->non_retryable_count = world_draw(world, 4) == 0;
+    spec->max_crashes = (uint32_t)world_draw(world, 4);
+    spec->max_deliveries = (uint32_t)world_draw(world, 6);
+    spec->start_timeout_ms = world_draw(world, 3) == 0 ? 1000 + (uint32_t)world_draw(world, 5000) : 0;
+    spec->run_timeout_ms = world_draw(world, 5) == 0 ? 1 + world_draw(world, 20000) : 0;
     if (world_chance(world, world->swarm.few_tries))
         spec->max_attempts = 1;
     if (world_chance(world, world->swarm.bad))
         spec->queue = "not a queue";
+}
+
+static uint64_t known_task(struct submitter *submitter)
+{
+    size_t count = submitter->known_count < KNOWN_MAX ? submitter->known_count : KNOWN_MAX;
+
+    return submitter->known[world_draw(submitter->actor.world, count)];
+}
+
+/* Tasks that were submitted before, and others of the same submit: now and then in a circle, or itself. */
+static void depend(struct submitter *submitter, struct request *request, size_t i)
+{
+    struct world *world = submitter->actor.world;
+    struct task_spec *spec = &request->specs[i];
+
+    if (!world_chance(world, world->swarm.depend))
+        return;
+    spec->on_dependency_failure = (enum dependency_policy)world_draw(world, 4);
+    spec->depends_on = request->depends_on[i];
+    spec->depends_on_index = request->depends_on_index[i];
+    if (submitter->known_count > 0)
+        spec->depends_on_count = world_draw(world, DEPENDENCIES_IN_SPEC + 1);
+    for (size_t k = 0; k < spec->depends_on_count; k++)
+        request->depends_on[i][k] = known_task(submitter);
+    if (request->command.submit.atomic && i > 0)
+        spec->depends_on_index_count = world_draw(world, 3);
+    for (size_t k = 0; k < spec->depends_on_index_count; k++)
+        request->depends_on_index[i][k] = (uint32_t)world_draw(world, world_draw(world, 10) == 0 ? i + 1 : i);
+    if (submitter->known_count > 0 && world_draw(world, 4) == 0)
+        spec->parent_id = known_task(submitter);
+}
+
+static void limit(struct world *world, struct request *request, size_t i)
+{
+    if (!world_chance(world, world->swarm.limit))
+        return;
+    size_t first = world_draw(world, 3);
+    request->specs[i].limits = request->limits[i];
+    request->specs[i].limit_count = 1 + world_draw(world, LIMITS_IN_SPEC);
+    for (size_t k = 0; k < request->specs[i].limit_count; k++)
+        request->limits[i][k] = limits[(first + k) % 3];
 }
 
 static uint64_t acked_below(const struct submitter *submitter)
@@ -85,6 +147,10 @@ static void submit(struct submitter *submitter, size_t slot)
     command->spec_count = 1 + world_draw(world, SPECS_IN_REQUEST);
     for (size_t i = 0; i < command->spec_count; i++)
         specify(world, &request->specs[i]);
+    for (size_t i = 0; i < command->spec_count; i++) {
+        depend(submitter, request, i);
+        limit(world, request, i);
+    }
     actor_ask(&submitter->actor, request, slot);
 }
 
@@ -106,7 +172,9 @@ static void on_reply(struct actor *actor, const struct open_call *call, const st
 {
     struct submitter *submitter = (struct submitter *)actor;
 
-    (void)reply;
+    for (size_t i = 0; i < reply->item_count; i++)
+        if (reply->items[i].run.task_id != 0)
+            submitter->known[submitter->known_count++ % KNOWN_MAX] = reply->items[i].run.task_id;
     submitter->open[call->purpose] = 0;
 }
 

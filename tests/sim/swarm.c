@@ -21,7 +21,7 @@ struct swarm swarm_draw(uint64_t seed)
         .submitters = between(at, 1, 4),
         .agents = between(at, 1, 5),
         .supervisors = sometimes(at, 3),
-        .operators = sometimes(at, 2),
+        .operators = between(at, 0, 2),
         .queues = between(at, 1, 3),
         .types = between(at, 1, 3),
         .live_max = between(at, 4, 96),
@@ -44,6 +44,9 @@ struct swarm swarm_draw(uint64_t seed)
         .jump = sometimes(at, 30),
         .repeat = sometimes(at, 300),
         .delay = sometimes(at, 400),
+        .depend = sometimes(at, 400),
+        .limit = sometimes(at, 600),
+        .expire = sometimes(at, 300),
         .bad = sometimes(at, 100),
         .few_tries = sometimes(at, 500),
         .fail = sometimes(at, 500),
@@ -51,9 +54,11 @@ struct swarm swarm_draw(uint64_t seed)
         .silence = sometimes(at, 200),
         .overstay = sometimes(at, 200),
         .restart = sometimes(at, 60),
-        .operate = sometimes(at, 700),
+        .operate = between(at, 50, 800),
     };
 
+    if (swarm.tick_max < 256)
+        swarm.expire = 0;
     swarm.heartbeat_ms = swarm.lease_ms / between(at, 3, 10);
     swarm.work_ms = between(at, 10, random_below(at, 4) == 0 ? 3 * swarm.lease_ms : swarm.lease_ms);
     return swarm;

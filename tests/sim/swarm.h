@@ -40,6 +40,9 @@ struct swarm {
     /* what clients do */
     uint32_t repeat;    /* of answered requests that are asked again all the same */
     uint32_t delay;     /* of tasks with a time */
+    uint32_t depend;    /* of tasks that wait for others */
+    uint32_t limit;     /* of tasks that name a limit */
+    uint32_t expire;    /* of tasks that may only wait so long; never where a tick does little at a time */
     uint32_t bad;       /* of tasks with a specification that must be refused */
     uint32_t few_tries; /* of tasks with one attempt only */
     uint32_t fail;

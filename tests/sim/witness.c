@@ -7,13 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const enum history_call calls[COMMAND_KINDS] = {
-    [COMMAND_SUBMIT] = CALL_SUBMIT,     [COMMAND_GET] = CALL_OTHER,         [COMMAND_LIST] = CALL_OTHER,
-    [COMMAND_CANCEL] = CALL_CANCEL,     [COMMAND_RETRY] = CALL_RETRY,       [COMMAND_REGISTER] = CALL_REGISTER,
-    [COMMAND_CLAIM] = CALL_CLAIM,       [COMMAND_START] = CALL_START,       [COMMAND_HEARTBEAT] = CALL_HEARTBEAT,
-    [COMMAND_COMPLETE] = CALL_COMPLETE, [COMMAND_FAIL] = CALL_FAIL,         [COMMAND_RELEASE] = CALL_RELEASE,
-    [COMMAND_QUEUE_STATS] = CALL_OTHER, [COMMAND_LIST_AGENTS] = CALL_OTHER,
-};
+static enum history_call call_of(enum command_kind kind)
+{
+    static const enum history_call calls[COMMAND_KINDS] = {
+        [COMMAND_CANCEL] = CALL_CANCEL,     [COMMAND_RETRY] = CALL_RETRY, [COMMAND_REGISTER] = CALL_REGISTER,
+        [COMMAND_CLAIM] = CALL_CLAIM,       [COMMAND_START] = CALL_START, [COMMAND_HEARTBEAT] = CALL_HEARTBEAT,
+        [COMMAND_COMPLETE] = CALL_COMPLETE, [COMMAND_FAIL] = CALL_FAIL,   [COMMAND_RELEASE] = CALL_RELEASE,
+    };
+
+    if (kind == COMMAND_SUBMIT)
+        return CALL_SUBMIT;
+    return calls[kind] != 0 ? calls[kind] : CALL_OTHER;
+}
 
 /* The run or task that the command is about, if it is about one. */
 static struct run_name subject_of(const struct command *command)
@@ -53,7 +58,7 @@ static struct history_event event_of(const struct actor *actor, const struct ope
                                   .actor = (uint64_t)actor->id[0] << 8 | (uint64_t)actor->id[1],
                                   .operation = operation_of(call),
                                   .kind = kind,
-                                  .call = calls[command->kind],
+                                  .call = call_of(command->kind),
                                   .task = subject.task_id,
                                   .fence = subject.fence};
 }

@@ -1,0 +1,110 @@
+/* What operators ask about tasks. */
+#include "tests/sim/model.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void model_cancel(struct judgement *judgement)
+{
+    struct model *model = judgement->model;
+    struct model_task *task = model_find(model, judgement->command->cancel.task_id);
+    const struct push *push = judgement->effects->pushes;
+
+    if (task == NULL || model_has_ended(task)) {
+        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "TASK_ENDED");
+        return;
+    }
+    if (!model_expect(judgement, NULL))
+        return;
+    if (task->canceling)
+        return;
+    model_touch(model, task);
+    if (!model_is_held(task)) {
+        task->wait_count = 0;
+        model_end_task(judgement, task, TASK_CANCELED);
+        return;
+    }
+    task->canceling = true;
+    if (push == NULL || push->next != NULL || push->run.task_id != task->id || push->run.fence != task->fence ||
+        strcmp(push->agent_id, task->agent_id) != 0)
+        world_violated(model->world, "the holder of task %" PRIu64 " was not told of its cancel", task->id);
+}
+
+void model_retry(struct judgement *judgement)
+{
+    const struct command_retry *retry = &judgement->command->retry;
+    struct model_task *task = model_find(judgement->model, retry->task_id);
+
+    if (task == NULL || !model_has_ended(task)) {
+        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "WRONG_STATE");
+        return;
+    }
+    if (task->state == TASK_COMPLETED && !retry->force) {
+        (void)model_expect(judgement, "TASK_COMPLETED");
+        return;
+    }
+    if (!model_expect(judgement, NULL))
+        return;
+    model_touch(judgement->model, task);
+    task->state = TASK_READY;
+    task->attempts = 0;
+    task->crashes = 0;
+    task->interruptions = 0;
+    task->deliveries = 0;
+    task->end = END_NONE;
+    if (task->expires_ms <= judgement->now.wall_ms)
+        task->expires_ms = 0;
+}
+
+void model_get(struct judgement *judgement)
+{
+    const struct model_task *task = model_find(judgement->model, judgement->command->get.task_id);
+
+    (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : NULL);
+}
+
+/* All of one state, in the order of ids. */
+void model_list(struct judgement *judgement)
+{
+    const struct command_list *list = &judgement->command->list;
+    struct model *model = judgement->model;
+    size_t at = 0;
+
+    if (!model_expect(judgement, NULL))
+        return;
+    for (size_t i = model->first; i < model->task_count && at < list->page_size; i++) {
+        const struct model_task *task = model->tasks[i];
+        if (task->state == TASK_NONE || (list->states >> task->state & 1U) == 0)
+            continue;
+        if (at >= judgement->own->list.count || judgement->own->list.tasks[at]->id != task->id) {
+            world_violated(model->world, "LIST misses task %" PRIu64 ", which is %s", task->id,
+                           task_state_name(task->state));
+            return;
+        }
+        at++;
+    }
+    if (at != judgement->own->list.count)
+        world_violated(model->world, "LIST has %zu tasks, expected were %zu", judgement->own->list.count, at);
+}
+
+/* The newest event of a task tells of where it is. */
+void model_history(struct judgement *judgement)
+{
+    struct model *model = judgement->model;
+    const struct model_task *task = model_find(model, judgement->command->history.task_id);
+    const struct answer *own = judgement->own;
+
+    if (!model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : NULL) || task == NULL)
+        return;
+    if (own->history.count > 0 && own->history.events[0].to != task->state)
+        world_violated(model->world, "the history of task %" PRIu64 " ends in %s, it is %s", task->id,
+                       task_state_name(own->history.events[0].to), task_state_name(task->state));
+    for (size_t i = 1; i < own->history.count; i++) {
+        const struct event *newer = &own->history.events[i - 1];
+        const struct event *older = &own->history.events[i];
+        if (newer->from != older->to || newer->previous != older->revision || newer->fence < older->fence)
+            world_violated(model->world,
+                           "the history of task %" PRIu64 " has no way from revision %" PRIu64 " to %" PRIu64, task->id,
+                           older->revision, newer->revision);
+    }
+}
