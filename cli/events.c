@@ -20,8 +20,8 @@
 enum { OPTION_SINCE = OPTION_FIRST, OPTION_TASK, OPTION_QUEUE, OPTION_NAMESPACE };
 
 static const struct argp_option options[] = {
-    {"follow", 'f', NULL, 0, "go on with what comes, from now on or from --since", 0},
-    {"since", OPTION_SINCE, "REVISION|TIME", 0, "from this revision, or so long ago, e.g. 10m; without --follow 1h", 0},
+    {"follow", 'f', NULL, 0, "go on with what comes, if not --since from now on", 0},
+    {"since", OPTION_SINCE, "REVISION|TIME", 0, "from this revision, or so long ago; 1h", 0},
     {"task", OPTION_TASK, "ID", 0, "only of this task", 0},
     {"queue", OPTION_QUEUE, "NAME", 0, "only of this queue and its tasks", 0},
     {"namespace", OPTION_NAMESPACE, "NAME", 0, "only of this namespace", 0},
@@ -34,12 +34,11 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_events = {
     .name = "events",
     .usage = "[OPTION...]",
-    .summary = "show what has happened to all tasks, queues and limits, and who did it",
-    .examples =
-        "gangerctl events --since 10m\n"
-        "gangerctl events -f\n"
-        "gangerctl events -f --queue night\n"
-        "gangerctl events --json --since 1 | jq -r 'select(.kind == \"CANCEL\") | [.task_id, .who, .why] | @tsv'\n",
+    .summary = "show what has happened to all tasks, and what operators did",
+    .examples = "gangerctl events --since 10m\n"
+                "gangerctl events -f\n"
+                "gangerctl events -f --queue night\n"
+                "gangerctl events --json --since 1d | jq 'select(.kind == \"CANCEL\") | .who'\n",
     .options = options,
     .take_option = take_option,
     .run = run,
