@@ -114,6 +114,10 @@ static void list_agents(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
         agents[i].held = view->held;
         agents[i].silent_ms = view->silent_ms;
         agents[i].attending = attend_has(&shell->attendance, view->agent_id);
+        agents[i].known = view->is_known;
+        agents[i].draining = view->draining;
+        agents[i].drained_by = borrowed_text(view->drained_by);
+        agents[i].drain_reason = borrowed_text(view->drain_reason);
         response.agents[i] = &agents[i];
     }
     rpc_call_reply(closure_data, &response.base);
@@ -224,6 +228,20 @@ static void set_queue(Ganger__V1__Admin_Service *service, const Ganger__V1__SetQ
         rpc_call_reply(closure_data, &response.base);
 }
 
+static void drain_agent(Ganger__V1__Admin_Service *service, const Ganger__V1__DrainAgentRequest *request,
+                        Ganger__V1__DrainAgentResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    const Ganger__V1__DrainAgentResponse response = GANGER__V1__DRAIN_AGENT_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_DRAIN,
+        .drain = {.agent_id = request->agent_id, .ends = request->end, .reason = request->reason}};
+
+    (void)closure;
+    if (shell_ask_for(shell, &command, closure_data) != NULL)
+        rpc_call_reply(closure_data, &response.base);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method admin_methods[] = {
     {.name = "Status", .request_max = SMALL_REQUEST_MAX},
@@ -235,6 +253,7 @@ const struct rpc_method admin_methods[] = {
     {.name = "PauseQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "ResumeQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "SetQueue", .request_max = SMALL_REQUEST_MAX},
+    {.name = "DrainAgent", .request_max = SMALL_REQUEST_MAX},
 };
 
 void admin_service_init(struct admin_service *service, struct shell *shell)

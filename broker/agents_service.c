@@ -53,6 +53,7 @@ static void register_agent(Ganger__V1__Agents_Service *service, const Ganger__V1
     response.heartbeat_ms = answer->registration.heartbeat_ms;
     response.lease_ms = answer->registration.lease_ms;
     response.store_id = borrowed_text(answer->registration.store_id);
+    response.draining = answer->registration.draining;
     rpc_call_reply(closure_data, &response.base);
 }
 
@@ -233,6 +234,7 @@ static void heartbeat(Ganger__V1__Agents_Service *service, const Ganger__V1__Hea
         response.replies[i] = &replies[i];
     }
     response.registered = answer->heartbeat.registered;
+    response.draining = answer->heartbeat.draining;
     rpc_call_reply(closure_data, &response.base);
 }
 

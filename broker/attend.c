@@ -76,7 +76,8 @@ void attend_push(const struct attendance *attendance, const struct push *push)
     }
     if (attendant == NULL || !rpc_call_has_credit(attendant->call))
         return;
-    command.verdict = GANGER__V1__VERDICT__STOP;
+    command.verdict = (Ganger__V1__Verdict)push->verdict;
+    command.agent_id = borrowed_text(push->agent_id);
     command.task_id = push->run.task_id;
     command.fence = push->run.fence;
     command.reason = borrowed_text(push->reason);

@@ -49,10 +49,22 @@ static const struct column agent_columns[] = {
     {.title = "CAN RUN", .flexible = true},
 };
 
-/* "claude 2/4, review 0/8, codex: the program is missing" */
+/* "draining by alice: a new kernel" */
+static char *describe_drain(const Ganger__V1__Agent *agent)
+{
+    if (!agent->draining)
+        return duplicate_text("");
+    return format_text("draining%s%s%s%s%s", agent->drained_by[0] != '\0' ? " by " : "", agent->drained_by,
+                       agent->drain_reason[0] != '\0' ? ": " : "", agent->drain_reason,
+                       agent->n_profiles > 0 ? "; " : "");
+}
+
+/* "claude 2/4, review 0/8, codex: the program is missing", behind that it drains */
 static char *describe_profiles(const Ganger__V1__Agent *agent, bool *ret_problem)
 {
-    char *all = duplicate_text("");
+    char *all = describe_drain(agent);
+
+    *ret_problem = agent->draining;
 
     for (size_t i = 0; i < agent->n_profiles; i++) {
         const Ganger__V1__Profile *profile = agent->profiles[i];
@@ -71,12 +83,12 @@ static char *describe_profiles(const Ganger__V1__Agent *agent, bool *ret_problem
 static void add_agent(struct table *table, const Ganger__V1__Agent *agent)
 {
     bool has_problem = false;
-    bool silent = agent->silent_ms > SILENT_MS;
+    bool silent = !agent->known || agent->silent_ms > SILENT_MS;
     char heard[FORMAT_SIZE];
     CLEANUP(free)
     char *profiles = describe_profiles(agent, &has_problem);
     CLEANUP(free)
-    char *ago = format_text("%s ago", format_age(agent->silent_ms, heard));
+    char *ago = agent->known ? format_text("%s ago", format_age(agent->silent_ms, heard)) : duplicate_text("never");
 
     table_add(table, TONE_PLAIN, agent->agent_id);
     table_add(table, TONE_PLAIN, agent->host);

@@ -14,6 +14,7 @@ const struct command *const commands[] = {
     &command_queues,
     &command_queue,
     &command_agents,
+    &command_agent,
     &command_status,
     &command_events,
     &command_store,

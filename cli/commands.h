@@ -3,6 +3,8 @@
 
 #include "cli/command.h"
 
+extern const struct command command_agent;
+extern const struct command command_agent_drain;
 extern const struct command command_agents;
 extern const struct command command_cancel;
 extern const struct command command_context;

@@ -79,15 +79,19 @@ static void print_agents(struct cli *cli, const Ganger__V1__ListAgentsResponse *
     uint64_t supervisors = 0;
     uint64_t slots = 0;
     uint64_t held = 0;
+    uint64_t known = 0;
 
     for (size_t i = 0; i < agents->n_agents; i++) {
+        if (!agents->agents[i]->known)
+            continue;
+        known++;
         supervisors += agents->agents[i]->slots > 0 ? 1 : 0;
         slots += agents->agents[i]->slots;
         held += agents->agents[i]->held;
     }
     print_head(cli, "agents", slots > 0 ? TONE_GOOD : TONE_PLAIN, "");
     printf("supervisors %" PRIu64 "   self-connected %" PRIu64 "   slots %" PRIu64 "   held %" PRIu64 "\n", supervisors,
-           (uint64_t)agents->n_agents - supervisors, slots, held);
+           known - supervisors, slots, held);
 }
 
 static void print_store(struct cli *cli, const Ganger__V1__ContextStatsResponse *stats)

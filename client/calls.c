@@ -37,6 +37,7 @@ DEFINE_CALL(queue_stats, admin, "QueueStats", QueueStatsRequest, QueueStatsRespo
 DEFINE_CALL(pause_queue, admin, "PauseQueue", PauseQueueRequest, PauseQueueResponse)
 DEFINE_CALL(resume_queue, admin, "ResumeQueue", ResumeQueueRequest, ResumeQueueResponse)
 DEFINE_CALL(set_queue, admin, "SetQueue", SetQueueRequest, SetQueueResponse)
+DEFINE_CALL(drain_agent, admin, "DrainAgent", DrainAgentRequest, DrainAgentResponse)
 DEFINE_CALL(raise_epoch, admin, "RaiseEpoch", RaiseEpochRequest, RaiseEpochResponse)
 DEFINE_CALL(list_agents, admin, "ListAgents", ListAgentsRequest, ListAgentsResponse)
 DEFINE_CALL(put_entry, context, "PutEntry", PutEntryRequest, PutEntryResponse)

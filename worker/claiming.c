@@ -17,6 +17,7 @@ static void on_claimed(const struct ganger_reply *reply, void *data)
     uint64_t now_ms = clock_boot_ms();
 
     crew->claim_call = NULL;
+    presence_note_revision(crew->supervisor, reply);
     if (reply->error == NULL) {
         const Ganger__V1__ClaimTasksResponse *response = (const Ganger__V1__ClaimTasksResponse *)reply->response;
         claim_answered(&crew->claim, response->n_assignments);
@@ -49,6 +50,8 @@ static void send_claim(struct crew *crew, const struct claim_order *order)
     request.claim_seq = order->sequence;
     request.max = order->max;
     request.wait_ms = order->wait_ms;
+    request.store_id = supervisor->store_id;
+    request.seen_revision = supervisor->seen_revision;
     /* The answer of the claim that is recalled does not count any more: that of the recall says all. */
     if (crew->claim_call != NULL)
         ganger_cancel(supervisor->broker, crew->claim_call);
@@ -78,7 +81,8 @@ uint64_t claiming_tick(struct supervisor *supervisor, uint64_t now_ms)
     struct claimant claimants[CREWS_MAX];
     struct claim_order order;
     size_t count = 0;
-    bool willing = supervisor->registered && !supervisor->daemon->stopping && has_room(supervisor);
+    bool willing =
+        supervisor->registered && !supervisor->draining && !supervisor->daemon->stopping && has_room(supervisor);
 
     for (struct crew *crew = supervisor->crews; crew != NULL && count < CREWS_MAX; crew = crew->next) {
         bool usable = willing && !crew->retired && crew->program != NULL;

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,6 +34,28 @@ static bool is_replaced(struct supervisor *supervisor, const struct ganger_error
     return true;
 }
 
+static void set_draining(struct supervisor *supervisor, bool draining)
+{
+    if (supervisor->draining != draining)
+        log_info(draining ? "Draining: no more claims until an operator ends it" : "Draining has ended");
+    supervisor->draining = draining;
+}
+
+void presence_note_revision(struct supervisor *supervisor, const struct ganger_reply *reply)
+{
+    if (reply->revision > supervisor->seen_revision)
+        supervisor->seen_revision = reply->revision;
+}
+
+/* Another store counts for itself. */
+static void note_store(struct supervisor *supervisor, const struct ganger_reply *reply, const char *store_id)
+{
+    if (strcmp(supervisor->store_id, store_id) != 0)
+        supervisor->seen_revision = 0;
+    (void)snprintf(supervisor->store_id, sizeof supervisor->store_id, "%s", store_id);
+    presence_note_revision(supervisor, reply);
+}
+
 /* Registration */
 
 static void on_registered(const struct ganger_reply *reply, void *data)
@@ -52,6 +75,8 @@ static void on_registered(const struct ganger_reply *reply, void *data)
         log_info("Registered", log_text("agent_id", supervisor->settings.name),
                  log_number("released", response->n_released), log_number("heartbeat_ms", response->heartbeat_ms));
     supervisor->registered = true;
+    note_store(supervisor, reply, response->store_id);
+    set_draining(supervisor, response->draining);
     if (response->heartbeat_ms > 0)
         supervisor->heartbeat_ms = response->heartbeat_ms;
     supervisor->heartbeat_at_ms = 0;
@@ -122,6 +147,8 @@ static void send_registration(struct supervisor *supervisor)
     request.n_profiles = fill_profiles(supervisor, profiles, profile_pointers);
     request.held = lease_pointers;
     request.n_held = fill_held(supervisor, leases, lease_pointers);
+    request.store_id = supervisor->store_id;
+    request.seen_revision = supervisor->seen_revision;
     supervisor->registration_is_due = false;
     supervisor->register_at_ms = clock_boot_ms() + REGISTER_PAUSE_MS;
     supervisor->register_call = ganger_start(supervisor->broker, &ganger__v1__agents__descriptor, "RegisterAgent",
@@ -154,6 +181,8 @@ static void on_heartbeat(const struct ganger_reply *reply, void *data)
         return;
     }
     const Ganger__V1__HeartbeatResponse *response = (const Ganger__V1__HeartbeatResponse *)reply->response;
+    presence_note_revision(supervisor, reply);
+    set_draining(supervisor, response->draining);
     if (!response->registered)
         supervisor->registration_is_due = true;
     for (size_t i = 0; i < response->n_replies; i++) {
@@ -170,6 +199,8 @@ static void send_heartbeat(struct supervisor *supervisor, Ganger__V1__Beat **bea
     request.incarnation = supervisor->incarnation;
     request.beats = beats;
     request.n_beats = count;
+    request.store_id = supervisor->store_id;
+    request.seen_revision = supervisor->seen_revision;
     supervisor->heartbeats_open++;
     (void)ganger_start(supervisor->broker, &ganger__v1__agents__descriptor, "Heartbeat", &request.base,
                        HEARTBEAT_TIMEOUT_MS, 0, on_heartbeat, supervisor);
@@ -212,6 +243,8 @@ static void on_command(const struct ganger_reply *reply, void *data)
         return;
     }
     const Ganger__V1__Command *command = (const Ganger__V1__Command *)reply->response;
+    if (command->task_id == 0 && strcmp(command->agent_id, supervisor->settings.name) == 0)
+        set_draining(supervisor, command->verdict == GANGER__V1__VERDICT__DRAIN);
     obey(supervisor, command->task_id, command->fence, command->verdict, command->reason);
 }
 

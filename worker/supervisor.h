@@ -17,6 +17,7 @@
 
 #define PIECE_MAX_BYTES ((size_t)256 * 1024) /* of output in one request */
 #define LINGER_MS 2000                       /* what descendants of an agent get after its end */
+#define STORE_ID_MAX 63
 #define NEVER UINT64_MAX
 
 struct supervisor;
@@ -127,6 +128,9 @@ struct supervisor {
     uint64_t recover_from_ms;
     uint64_t stop_until_ms; /* when stopping: then it ends, whatever is left */
 
+    char store_id[STORE_ID_MAX + 1]; /* of the broker's store, and the latest revision that was seen of it */
+    uint64_t seen_revision;
+
     uint64_t register_at_ms;
     struct ganger_call *register_call;
     struct ganger_call *attend_call;
@@ -138,6 +142,7 @@ struct supervisor {
     int state_lock;
     bool recovered; /* nothing of an earlier supervisor lives any more */
     bool registered;
+    bool draining; /* an operator wants it to claim no more */
     bool registration_is_due;
     bool was_connected;
     bool replaced;
@@ -166,6 +171,8 @@ bool claiming_has_ended(const struct supervisor *supervisor);
 
 /* presence.c: what the broker knows of this supervisor */
 uint64_t presence_tick(struct supervisor *supervisor, uint64_t now_ms);
+/* Each reply comes with the latest revision of the broker's store. */
+void presence_note_revision(struct supervisor *supervisor, const struct ganger_reply *reply);
 
 /* runs.c: the life of runs */
 void run_new(struct crew *crew, const Ganger__V1__Assignment *assignment);

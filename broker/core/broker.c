@@ -48,6 +48,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_RAISE_EPOCH] = step_raise_epoch,
     [COMMAND_PAUSE_QUEUE] = step_pause_queue,
     [COMMAND_SET_QUEUE] = step_set_queue,
+    [COMMAND_DRAIN] = step_drain,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)
@@ -72,6 +73,7 @@ static void forget_all(struct broker *broker)
     parking_done(broker);
     lanes_done(&broker->lanes);
     agents_done(&broker->agents);
+    drains_done(&broker->drains);
     runs_done(&broker->runs);
     broker->is_dirty = false;
 }
@@ -113,10 +115,12 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     if (status == STATUS_OK)
         status = lanes_load(&broker->lanes, txn);
     if (status == STATUS_OK)
+        status = drains_load(&broker->drains, txn);
+    if (status == STATUS_OK)
         status = releases_load(broker, txn);
     if (status == STATUS_DATA_LOSS)
         return error_set(error, status, "DAMAGED_STORE",
-                         "the store's counters, lanes, limits or queues are damaged; restore it from a backup");
+                         "the store's counters, lanes, limits, queues or drains are damaged; restore it from a backup");
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;

@@ -24,7 +24,7 @@ static void flag_canceling(struct step *step, struct task *task, const char *rea
     task_note(task, EVENT_CANCELING, reason);
     memcpy(task->cancel_reason, reason, strlen(reason) + 1);
     task_write(step, task);
-    effects_push(step->effects, task->now.agent_id, run, reason);
+    effects_push(step->effects, task->now.agent_id, run, VERDICT_STOP, reason);
 }
 
 enum status step_cancel(struct step *step, const struct command *command)

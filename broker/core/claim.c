@@ -172,6 +172,11 @@ static struct answer *answer_claim(struct step *step, uint64_t token, const stru
     return answer;
 }
 
+void claim_answer_nothing(struct step *step, uint64_t token)
+{
+    (void)answer_claim(step, token, &(struct catch){0});
+}
+
 /* Takes what there is and answers; ret_got is false when there was nothing, and nothing was answered. */
 static enum status claim_now(struct step *step, uint64_t token, const struct command_claim *claim, bool is_known,
                              bool *ret_got)
@@ -269,12 +274,15 @@ enum status step_claim(struct step *step, const struct command *command)
     replace_parked(step, claim.agent_id);
     if (memory.exists && claim.incarnation == memory.incarnation && claim.claim_seq == memory.claim_seq)
         return claim_repeat(step, command->token, &memory);
+    /* It waits like others, and stands in no line. */
+    if (drains_find(&step->broker->drains, claim.agent_id) != NULL)
+        claim.queue_count = 0;
     TRY(claim_now(step, command->token, &claim, memory.exists, &got));
     if (got)
         return STATUS_OK;
     if (claim.waits)
         return parked_add(step, command->token, &claim);
-    (void)answer_claim(step, command->token, &(struct catch){0});
+    claim_answer_nothing(step, command->token);
     return STATUS_OK;
 }
 
@@ -329,7 +337,7 @@ enum status step_unpark(struct step *step, const struct command *command)
     if (parked == NULL)
         return STATUS_OK;
     parked_remove(step->broker, parked);
-    (void)answer_claim(step, command->token, &(struct catch){0});
+    claim_answer_nothing(step, command->token);
     return STATUS_OK;
 }
 

@@ -28,5 +28,7 @@ struct claim_memory {
 enum status claim_recall(struct step *step, const char *agent_id, struct claim_memory *ret_memory) NODISCARD;
 /* Gives what became ready in this step to the claims that wait for it. */
 enum status claims_wake(struct step *step) NODISCARD;
+/* The answer to a claim that gets nothing. */
+void claim_answer_nothing(struct step *step, uint64_t token);
 /* The timer of a memory has come due. */
 enum status claim_due(struct step *step, const struct timer *timer) NODISCARD;

@@ -275,6 +275,12 @@ struct command_set_queue {
     struct queue_defaults defaults;
 };
 
+struct command_drain {
+    const char *agent_id;
+    bool ends;
+    const char *reason;
+};
+
 struct command_raise_epoch {
     const char *store_id; /* of the store that is meant */
     uint32_t epoch;       /* its present one */
@@ -309,6 +315,7 @@ enum command_kind {
     COMMAND_PAUSE_QUEUE,
     COMMAND_SET_QUEUE,
     COMMAND_NOTE, /* an event of an act that the shell has done; has no answer */
+    COMMAND_DRAIN,
     COMMAND_KINDS,
 };
 
@@ -339,5 +346,6 @@ struct command {
         struct command_raise_epoch raise_epoch;
         struct command_pause_queue pause_queue;
         struct command_set_queue set_queue;
+        struct command_drain drain;
     };
 };

@@ -5,6 +5,7 @@
 #include "broker/core/agent.h"
 #include "broker/core/broker.h"
 #include "broker/core/counters.h"
+#include "broker/core/drain.h"
 #include "broker/core/effect.h"
 #include "broker/core/lane.h"
 #include "broker/core/parked.h"
@@ -28,6 +29,7 @@ struct broker {
     struct broker_totals totals;
     struct lanes lanes;
     struct agents agents;
+    struct drains drains;
     struct parking parking;
     struct runs runs;
     struct buffer scratch; /* for records on their way to the store */
@@ -66,6 +68,7 @@ enum status step_set_limit(struct step *step, const struct command *command) NOD
 enum status step_list_limits(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_limit(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_queue(struct step *step, const struct command *command) NODISCARD;
+enum status step_drain(struct step *step, const struct command *command) NODISCARD;
 enum status step_set_queue(struct step *step, const struct command *command) NODISCARD;
 enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;
 

@@ -44,12 +44,14 @@ void effects_refuse(struct effects *effects, uint64_t token, enum command_kind k
     effects_answer(effects, token, kind)->refusal = copy;
 }
 
-void effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason)
+void effects_push(struct effects *effects, const char *agent_id, struct run_name run, enum verdict verdict,
+                  const char *reason)
 {
     struct push *push = arena_zero(&effects->arena, 1, sizeof *push);
 
     push->agent_id = arena_text(&effects->arena, bytes_of_text(agent_id));
     push->run = run;
+    push->verdict = verdict;
     push->reason = arena_text(&effects->arena, bytes_of_text(reason));
     if (effects->pushes_end == NULL)
         effects->pushes_end = &effects->pushes;

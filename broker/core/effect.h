@@ -42,7 +42,8 @@ struct submit_outcome {
     uint32_t retry_after_ms;     /* a hint to whoever was refused; 0 = none */
 };
 
-enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3 };
+/* The numbers are those of the protocol. */
+enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3, VERDICT_DRAIN = 5 };
 
 struct beat_reply {
     struct run_name run;
@@ -77,6 +78,10 @@ struct agent_view {
     size_t profile_count;
     uint32_t held;
     uint64_t silent_ms;
+    bool is_known; /* has registered; else it is only draining */
+    bool draining;
+    const char *drained_by;
+    const char *drain_reason;
 };
 
 struct limit_view {
@@ -116,6 +121,7 @@ struct answer {
             uint32_t heartbeat_ms;
             uint32_t lease_ms;
             const char *store_id;
+            bool draining;
         } registration;
         struct {
             const struct task_view **tasks;
@@ -130,6 +136,7 @@ struct answer {
             struct beat_reply *replies;
             size_t count;
             bool registered;
+            bool draining;
         } heartbeat;
         enum task_state state; /* fail, release */
         struct {
@@ -159,6 +166,7 @@ struct push {
     struct push *next;
     const char *agent_id;
     struct run_name run;
+    enum verdict verdict;
     const char *reason;
 };
 
@@ -183,5 +191,6 @@ void effects_reset(struct effects *effects);
 /* For the core. */
 struct answer *effects_answer(struct effects *effects, uint64_t token, enum command_kind kind);
 void effects_refuse(struct effects *effects, uint64_t token, enum command_kind kind, const struct error *error);
-void effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason);
+void effects_push(struct effects *effects, const char *agent_id, struct run_name run, enum verdict verdict,
+                  const char *reason);
 void effects_change(struct effects *effects, uint64_t task_id);

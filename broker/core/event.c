@@ -52,6 +52,7 @@ static const struct {
     [EVENT_BACKUP] = {"BACKUP", false},
     [EVENT_RESTORED] = {"RESTORED", false},
     [EVENT_LIMIT_RESUMED] = {"LIMIT_RESUMED", false},
+    [EVENT_AGENT_RESUMED] = {"AGENT_RESUMED", false},
 };
 
 _Static_assert((int)TASK_MOVES <= (int)EVENT_MOVES_END, "the moves have numbers below those of other events");

@@ -42,6 +42,7 @@ enum event_kind {
     EVENT_BACKUP = 138,
     EVENT_RESTORED = 139, /* the store was restored from a backup, its epoch is a new one */
     EVENT_LIMIT_RESUMED = 140,
+    EVENT_AGENT_RESUMED = 141,
     EVENT_KINDS,
 };
 

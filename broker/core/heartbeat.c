@@ -56,6 +56,7 @@ enum status step_heartbeat(struct step *step, const struct command *command)
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->heartbeat.replies = replies;
     answer->heartbeat.count = heartbeat->beat_count;
+    answer->heartbeat.draining = drains_find(&step->broker->drains, heartbeat->agent_id) != NULL;
     answer->heartbeat.registered = agent != NULL && agent->incarnation == heartbeat->incarnation;
     return STATUS_OK;
 }

@@ -10,6 +10,7 @@ static const char *const table_names[BROKER_TABLES] = {
     [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
     [TABLE_PARENT] = "parent",   [TABLE_EVENT] = "event",   [TABLE_LIMIT] = "limit",   [TABLE_WAITS] = "waits",
     [TABLE_JOB] = "job",         [TABLE_WALK] = "walk",     [TABLE_QUEUE] = "queue",   [TABLE_TURN] = "turn",
+    [TABLE_AGENT] = "agent",
 };
 
 const struct store_schema broker_schema = {.names = table_names, .count = BROKER_TABLES, .version = 2};

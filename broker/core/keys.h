@@ -23,7 +23,8 @@
  *   walk     job, id                            -> empty; a task whose neighbours the job has not visited all. Job 0 is
  *                                                  the release of those that wait for an ended task
  *   queue    namespace, NUL, queue, NUL         -> what operators say about it
- *   turn     number                             -> where a fairness key stands in a queue and priority */
+ *   turn     number                             -> where a fairness key stands in a queue and priority
+ *   agent    agent                              -> that an operator drains it */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -50,6 +51,7 @@ enum broker_table {
     TABLE_WALK,
     TABLE_QUEUE,
     TABLE_TURN,
+    TABLE_AGENT,
     BROKER_TABLES,
 };
 

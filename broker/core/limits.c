@@ -270,3 +270,9 @@ enum status limits_check_set_queue(const struct command_set_queue *set, struct e
     TRY(check_duration("defaults.run_timeout_ms", defaults->run_timeout_ms, RUN_TIMEOUT_MAX_MS, error));
     return check_duration("defaults.retention_ms", defaults->retention_ms, RETENTION_MAX_MS, error);
 }
+
+enum status limits_check_drain(const struct command_drain *drain, struct error *error)
+{
+    TRY(check_agent_id(drain->agent_id, error));
+    return check_size("reason", strlen(drain->reason), REASON_MAX, error);
+}

@@ -119,6 +119,7 @@ enum status step_register(struct step *step, const struct command *command)
     answer->registration.heartbeat_ms = broker->settings.heartbeat_ms;
     answer->registration.lease_ms = broker->settings.lease_ms;
     answer->registration.store_id = broker->counters.store_id;
+    answer->registration.draining = drains_find(&broker->drains, registration->agent_id) != NULL;
     /* The same life again: a run that it does not name may be in an answer that is on its way to it. */
     if (is_same)
         return STATUS_OK;
@@ -136,35 +137,69 @@ static size_t agent_size(const struct agent *agent)
     return size;
 }
 
+static enum status view_agent(struct step *step, const struct agent *agent, size_t *budget, struct agent_view *view)
+{
+    struct holding holding = {.max = *budget};
+    const struct drain *drain = drains_find(&step->broker->drains, agent->id);
+
+    TRY(gather(step, agent->id, false, &holding));
+    TRY(gather(step, agent->id, true, &holding));
+    *budget -= holding.count;
+    *view = (struct agent_view){
+        .agent_id = agent->id,
+        .incarnation = agent->incarnation,
+        .host = agent->host,
+        .pid = agent->pid,
+        .version = agent->version,
+        .slots = agent->slots,
+        .profiles = agent->profiles,
+        .profile_count = agent->profile_count,
+        .held = (uint32_t)holding.count,
+        .silent_ms = step->now.store_ms - agent->heard_ms,
+        .is_known = true,
+        .draining = drain != NULL,
+        .drained_by = drain != NULL ? drain->by : "",
+        .drain_reason = drain != NULL ? drain->reason : "",
+    };
+    return STATUS_OK;
+}
+
+/* Those that drain and have not registered. */
+static size_t view_drains(struct step *step, size_t size, struct agent_view *views)
+{
+    const struct broker *broker = step->broker;
+    size_t at = 0;
+
+    for (const struct drain *drain = index_first(&broker->drains.by_agent); drain != NULL && size < LIST_BYTES_MAX;
+         drain = index_next(&drain->node)) {
+        if (agents_find(&broker->agents, drain->agent_id) != NULL)
+            continue;
+        size += 128 + strlen(drain->agent_id) + strlen(drain->by) + strlen(drain->reason);
+        views[at++] = (struct agent_view){.agent_id = drain->agent_id,
+                                          .host = "",
+                                          .version = "",
+                                          .draining = true,
+                                          .drained_by = drain->by,
+                                          .drain_reason = drain->reason};
+    }
+    return at;
+}
+
 enum status step_list_agents(struct step *step, const struct command *command)
 {
     struct agents *agents = &step->broker->agents;
     size_t budget = 65536; /* rows of holders that one call looks at */
-    size_t count = index_count(&agents->by_id);
+    size_t count = index_count(&agents->by_id) + index_count(&step->broker->drains.by_agent);
     struct agent_view *views = arena_zero(&step->effects->arena, count, sizeof *views);
     size_t size = 0;
     size_t at = 0;
 
     for (const struct agent *agent = index_first(&agents->by_id); agent != NULL && size < LIST_BYTES_MAX;
          agent = index_next(&agent->node)) {
-        struct holding holding = {.max = budget};
-        TRY(gather(step, agent->id, false, &holding));
-        TRY(gather(step, agent->id, true, &holding));
-        budget -= holding.count;
-        size += agent_size(agent);
-        views[at++] = (struct agent_view){
-            .agent_id = agent->id,
-            .incarnation = agent->incarnation,
-            .host = agent->host,
-            .pid = agent->pid,
-            .version = agent->version,
-            .slots = agent->slots,
-            .profiles = agent->profiles,
-            .profile_count = agent->profile_count,
-            .held = (uint32_t)holding.count,
-            .silent_ms = step->now.store_ms - agent->heard_ms,
-        };
+        TRY(view_agent(step, agent, &budget, &views[at++]));
+        size += agent_size(agent) + strlen(views[at - 1].drained_by) + strlen(views[at - 1].drain_reason);
     }
+    at += view_drains(step, size, &views[at]);
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->agents.agents = views;
     answer->agents.count = at;

@@ -26,7 +26,7 @@ _gangerctl_daemons() {
 
 # The words that are followed by a command of their own.
 _gangerctl_is_group() {
-    [[ $1 == context || $1 == store || $1 == queue ]]
+    [[ $1 == context || $1 == store || $1 == queue || $1 == agent ]]
 }
 
 # The command and, in a group, its member.
@@ -62,6 +62,7 @@ _gangerctl_arguments() {
         show | get | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;
+        "agent drain") _gangerctl_ask "${daemons[@]}" agents ;;
         retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled,expired ;;
         "context get" | "context put" | "context delete" | "context rm" | "context list" | "context ls")
             _gangerctl_ask "${daemons[@]}" context list --limit 1000 "$current"

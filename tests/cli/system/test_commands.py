@@ -119,7 +119,7 @@ class WithoutWorker(Suite):
     def test_submit_answers_with_json(self):
         outcomes = lines(self.submit_here("--json", "--each", stdin=b"a\nb\n"))
         self.assertEqual([sorted(outcome) for outcome in outcomes],
-                         [["message", "reason", "status", "task_id"]] * 2)
+                         [["message", "reason", "retry_after_ms", "status", "task_id"]] * 2)
 
     def test_list_is_a_table_with_the_newest_first(self):
         first = self.submit_here("--type", "lint", "--title", "first", "x")

@@ -4,11 +4,12 @@ import getpass
 import json
 import os
 import re
+import time
 import unittest
 
-from harness import Suite
+from harness import COMMAND_WITHIN_S, Suite
 
-FAILED, USAGE, REFUSED = 1, 2, 5
+FAILED, USAGE, NOT_FOUND, REFUSED = 1, 2, 4, 5
 
 
 class Queues(Suite):
@@ -46,6 +47,39 @@ class Queues(Suite):
         self.bad(USAGE, "queue", "set", "builds")
 
 
+class Agents(Suite):
+    daemons = ("broker", "context", "worker")
+
+    def await_agents(self, condition):
+        deadline = time.monotonic() + COMMAND_WITHIN_S
+        while time.monotonic() < deadline:
+            agents = [json.loads(line) for line in self.good("agents", "--json").splitlines()]
+            if condition({agent["agent_id"]: agent for agent in agents}):
+                return
+            time.sleep(0.05)
+        self.fail(self.good("agents"))
+
+    def test_a_draining_worker_finishes_its_run_and_takes_no_other(self):
+        self.await_agents(lambda agents: "w1" in agents)
+        running = self.submit("--type", "sh", "sleep 2; echo done")
+        self.await_state(running, "RUNNING")
+        self.assertEqual(self.good("agent", "drain", "w1", "--reason", "a new kernel"), "w1 gets no new runs\n")
+        waiting = self.submit("--type", "sh", "echo done")
+        self.await_state(running, "COMPLETED")
+        self.assertIn(f"draining by {getpass.getuser()}: a new kernel; sh 0/4", self.good("agents"))
+        self.assertIn('"state":"READY"', self.good("show", "--json", waiting))
+        self.assertEqual(self.good("agent", "drain", "--off", "-q", "w1"), "w1\n")
+        self.await_state(waiting, "COMPLETED")
+        self.assertNotIn("draining", self.good("agents"))
+
+    def test_an_agent_that_is_not_known_may_be_drained(self):
+        self.good("agent", "drain", "nobody")
+        self.assertRegex(self.good("agents"), r"nobody +- +0 +- +never +draining")
+        self.assertEqual(json.loads(self.good("agent", "drain", "--off", "--json", "nobody")),
+                         {"agent_id": "nobody", "draining": False})
+        self.bad(NOT_FOUND, "agent", "drain", "--off", "nobody")
+
+
 class Store(Suite):
     daemons = ("broker",)
 
@@ -53,7 +87,7 @@ class Store(Suite):
         path = f"{self.place.folder}/backup"
         self.submit("x")
         self.assertRegex(self.good("store", "backup", path),
-                         rf"\A{re.escape(path)}: \d+ rows, .* B, revision \d+ of epoch 0\n\Z")
+                         rf"\A{re.escape(path)}: \d+ rows, .*B, revision \d+ of epoch 0\n\Z")
         self.assertTrue(os.path.exists(path))
         self.assertIn("already", self.bad(REFUSED, "store", "backup", path))
         self.assertIn("from / on", self.bad(USAGE, "store", "backup", "relative"))
