@@ -242,6 +242,51 @@ static void drain_agent(Ganger__V1__Admin_Service *service, const Ganger__V1__Dr
         rpc_call_reply(closure_data, &response.base);
 }
 
+static void set_limit(Ganger__V1__Admin_Service *service, const Ganger__V1__SetLimitRequest *request,
+                      Ganger__V1__SetLimitResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__SetLimitResponse response = GANGER__V1__SET_LIMIT_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_SET_LIMIT,
+                              .set_limit = {.name = request->name,
+                                            .remove = request->delete_,
+                                            .has_max_running = request->set_max_running,
+                                            .max_running = request->max_running,
+                                            .has_rate = request->rate != NULL,
+                                            .rate_count = request->rate != NULL ? request->rate->count : 0,
+                                            .rate_interval_ms = request->rate != NULL ? request->rate->interval_ms : 0,
+                                            .has_pause = request->set_pause,
+                                            .paused_until_ms = request->paused_until_ms,
+                                            .pause_for_ms = request->pause_for_ms,
+                                            .reason = request->reason}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.limit = message_of_limit(&shell->arena, &answer->limits.limits[0]);
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void list_limits(Ganger__V1__Admin_Service *service, const Ganger__V1__ListLimitsRequest *request,
+                        Ganger__V1__ListLimitsResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__ListLimitsResponse response = GANGER__V1__LIST_LIMITS_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_LIST_LIMITS, .list_limits = {.prefix = request->prefix}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.limits = arena_zero(&shell->arena, answer->limits.count, sizeof(Ganger__V1__Limit *));
+    response.n_limits = answer->limits.count;
+    for (size_t i = 0; i < answer->limits.count; i++)
+        response.limits[i] = message_of_limit(&shell->arena, &answer->limits.limits[i]);
+    response.has_more = answer->limits.has_more;
+    rpc_call_reply(closure_data, &response.base);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method admin_methods[] = {
     {.name = "Status", .request_max = SMALL_REQUEST_MAX},
@@ -254,6 +299,8 @@ const struct rpc_method admin_methods[] = {
     {.name = "ResumeQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "SetQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "DrainAgent", .request_max = SMALL_REQUEST_MAX},
+    {.name = "SetLimit", .request_max = SMALL_REQUEST_MAX},
+    {.name = "ListLimits", .request_max = SMALL_REQUEST_MAX},
 };
 
 void admin_service_init(struct admin_service *service, struct shell *shell)

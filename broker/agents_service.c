@@ -344,6 +344,28 @@ static void release_task(Ganger__V1__Agents_Service *service, const Ganger__V1__
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void pause_limit(Ganger__V1__Agents_Service *service, const Ganger__V1__PauseLimitRequest *request,
+                        Ganger__V1__PauseLimitResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__PauseLimitResponse response = GANGER__V1__PAUSE_LIMIT_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_PAUSE_LIMIT,
+        .pause_limit = {.run = {.task_id = request->task_id, .fence = request->fence},
+                        .limit = request->limit,
+                        .until_ms = request->until_ms,
+                        .for_ms = request->for_ms,
+                        .reason = request->reason},
+    };
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.paused_until_ms = answer->limits.limits[0].paused_until_ms;
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void attend(Ganger__V1__Agents_Service *service, const Ganger__V1__AttendRequest *request,
                    Ganger__V1__Command_Closure closure, void *closure_data)
 {
@@ -365,6 +387,7 @@ const struct rpc_method agents_methods[] = {
     {.name = "CompleteTasks", .request_max = BODY_MAX},
     {.name = "FailTask", .request_max = OUTCOME_REQUEST_MAX},
     {.name = "ReleaseTask", .request_max = SMALL_REQUEST_MAX},
+    {.name = "PauseLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "Attend", .streams = true, .request_max = SMALL_REQUEST_MAX},
 };
 

@@ -65,7 +65,9 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .non_retryable = (const char *const *)message->non_retryable,
             .non_retryable_count = message->n_non_retryable,
             .idempotency_key = "",
-            .fairness_key = "",
+            .limits = (const char *const *)message->limits,
+            .limit_count = message->n_limits,
+            .fairness_key = message->fairness_key,
         };
     }
     return specs;
@@ -179,6 +181,9 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     message->backoff_ms = spec->backoff_ms;
     message->backoff_max_ms = spec->backoff_max_ms;
     message->retention_ms = spec->retention_ms;
+    message->limits = messages_of_texts(arena, spec->limits, spec->limit_count);
+    message->n_limits = spec->limit_count;
+    message->fairness_key = borrowed_text(spec->fairness_key);
     message->depends_on = ids_of_spec(arena, spec);
     message->n_depends_on = spec->depends_on_count;
     message->on_dependency_failure = (Ganger__V1__DependencyPolicy)spec->on_dependency_failure;
@@ -264,6 +269,30 @@ Ganger__V1__Event **messages_of_events(struct arena *arena, const struct event *
         pointers[i] = &messages[i];
     }
     return pointers;
+}
+
+Ganger__V1__Limit *message_of_limit(struct arena *arena, const struct limit_view *view)
+{
+    Ganger__V1__Limit *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__limit__init(message);
+    message->name = borrowed_text(view->name);
+    message->is_set = view->is_set;
+    message->max_running = view->max_running;
+    message->running = view->running;
+    if (view->rate_count > 0) {
+        message->rate = arena_zero(arena, 1, sizeof *message->rate);
+        ganger__v1__rate__init(message->rate);
+        message->rate->count = view->rate_count;
+        message->rate->interval_ms = view->rate_interval_ms;
+    }
+    message->refill_in_ms = view->refill_in_ms;
+    message->paused_until_ms = view->paused_until_ms;
+    message->paused_by = borrowed_text(view->paused_by);
+    message->pause_reason = borrowed_text(view->pause_reason);
+    message->lanes = view->lanes;
+    message->ready = view->ready;
+    return message;
 }
 
 Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],

@@ -13,6 +13,7 @@ const struct command *const commands[] = {
     &command_retry,
     &command_queues,
     &command_queue,
+    &command_limit,
     &command_agents,
     &command_agent,
     &command_status,

@@ -108,6 +108,9 @@ static void print_spec(const Ganger__V1__TaskSpec *spec)
                     spec->queue[0] != '\0' ? spec->queue : "default", namespace,
                     spec->priority != 0 ? spec->priority : 5);
     print_labels(spec);
+    for (size_t i = 0; i < spec->n_limits; i++)
+        print_field(i == 0 ? "limits" : "", spec->limits[i]);
+    print_field("key", spec->fairness_key);
 }
 
 static void print_state(struct cli *cli, const Ganger__V1__Task *task, uint64_t now_ms)

@@ -3,6 +3,7 @@
 #include "cli/daemon.h"
 #include "cli/ending.h"
 #include "cli/input.h"
+#include "cli/limit.h"
 #include "cli/text.h"
 #include "cli/values.h"
 #include "cli/watch.h"
@@ -19,6 +20,8 @@
 #define RETENTION_MOST_MS (366 * VALUE_DAY_MS)
 #define BACKOFF_MOST_MS (7 * VALUE_DAY_MS)
 #define ATTEMPTS_MOST 100
+#define FAIRNESS_KEY_MOST_BYTES 63
+#define LIMITS_MOST 4
 #define LINGER_MS 50
 
 enum {
@@ -38,6 +41,8 @@ enum {
     OPTION_BACKOFF_MAX,
     OPTION_RETENTION,
     OPTION_CONTENT_TYPE,
+    OPTION_LIMIT,
+    OPTION_FAIRNESS_KEY,
 };
 
 static const struct argp_option options[] = {
@@ -56,6 +61,8 @@ static const struct argp_option options[] = {
     {"backoff", OPTION_BACKOFF, "TIME", 0, "before the second attempt, then doubled; 10s", 0},
     {"backoff-max", OPTION_BACKOFF_MAX, "TIME", 0, "the most between attempts; 5m", 0},
     {"retention", OPTION_RETENTION, "TIME", 0, "how long it is kept after its end; 7d", 0},
+    {"limit", OPTION_LIMIT, "NAME", 0, "that its runs count against; again for more", 0},
+    {"fairness-key", OPTION_FAIRNESS_KEY, "TEXT", 0, "tasks of different keys take turns", 0},
     {"content-type", OPTION_CONTENT_TYPE, "TYPE", 0, "of the payload; text/plain; charset=utf-8", 0},
     {0},
 };
@@ -80,6 +87,7 @@ const struct command command_submit = {
 struct choices {
     Ganger__V1__TaskSpec spec; /* of every task; its texts are borrowed */
     struct labels labels;
+    char *limits[LIMITS_MOST];
     char *title;
     const char *file;
     bool each;
@@ -107,6 +115,18 @@ static enum exit_status take_backoff(const char *option, const char *value, uint
 
     TRY_DONE(value_duration(option, value, 1, BACKOFF_MOST_MS, &backoff_ms));
     *ret_backoff_ms = (uint32_t)backoff_ms;
+    return EXIT_DONE;
+}
+
+static enum exit_status take_limit(struct choices *choices, char *value)
+{
+    Ganger__V1__TaskSpec *spec = &choices->spec;
+
+    if (spec->n_limits == LIMITS_MOST)
+        return problem(EXIT_USAGE, "a task names at most 4 limits", NULL, "--limit: \"%.80s\" is one too many", value);
+    TRY_DONE(limit_name("--limit", value, &choices->limits[spec->n_limits]));
+    spec->limits = choices->limits;
+    spec->n_limits++;
     return EXIT_DONE;
 }
 
@@ -149,6 +169,10 @@ static enum exit_status take_option(int key, char *value, void *data)
         return take_backoff("--backoff-max", value, &spec->backoff_max_ms);
     case OPTION_RETENTION:
         return value_duration("--retention", value, 1, RETENTION_MOST_MS, &spec->retention_ms);
+    case OPTION_LIMIT:
+        return take_limit(choices, value);
+    case OPTION_FAIRNESS_KEY:
+        return value_text("--fairness-key", value, FAIRNESS_KEY_MOST_BYTES, &spec->fairness_key);
     default:
         return value_text("--content-type", value, CONTENT_TYPE_MOST_BYTES, &spec->content_type);
     }

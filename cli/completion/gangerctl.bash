@@ -26,7 +26,7 @@ _gangerctl_daemons() {
 
 # The words that are followed by a command of their own.
 _gangerctl_is_group() {
-    [[ $1 == context || $1 == store || $1 == queue || $1 == agent ]]
+    [[ $1 == context || $1 == store || $1 == queue || $1 == agent || $1 == limit ]]
 }
 
 # The command and, in a group, its member.
@@ -50,6 +50,7 @@ _gangerctl_values() {
     case $1 in
         --type) [[ ${command[0]} == context ]] || _gangerctl_ask "${daemons[@]}" agents --types ;;
         --task) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
+        --limit) [[ ${command[0]} != submit ]] || _gangerctl_ask "${daemons[@]}" limit list ;;
         --queue) _gangerctl_ask "${daemons[@]}" queues ;;
         --state) printf '%s\n' blocked scheduled ready assigned running suspended completed failed canceled expired ;;
         --priority) printf '%s\n' 1 2 3 4 5 6 7 8 9 ;;
@@ -63,6 +64,9 @@ _gangerctl_arguments() {
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;
         "agent drain") _gangerctl_ask "${daemons[@]}" agents ;;
+        "limit set" | "limit list" | "limit ls" | "limit delete" | "limit rm")
+            _gangerctl_ask "${daemons[@]}" limit list
+            ;;
         retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled,expired ;;
         "context get" | "context put" | "context delete" | "context rm" | "context list" | "context ls")
             _gangerctl_ask "${daemons[@]}" context list --limit 1000 "$current"

@@ -17,7 +17,7 @@ COMMANDS = {
     "submit": ["x"], "list": [], "show": ["1"], "get": ["1"], "wait": ["1"], "logs": ["1"], "cancel": ["1"],
     "retry": ["1"], "queues": [], "agents": [], "status": [],
     "context get": ["global/a"], "context put": ["global/a", "x"], "context list": [], "context delete": ["global/a"],
-    "context stats": [],
+    "context stats": [], "limit set": ["--max-running", "1", "a"], "limit list": ["a"], "limit delete": ["a"],
 }
 OFFLINE = ["help", "version"]
 TAKES_ANY_NUMBER = {"show", "get", "wait", "cancel", "retry"}

@@ -80,6 +80,48 @@ class Agents(Suite):
         self.bad(NOT_FOUND, "agent", "drain", "--off", "nobody")
 
 
+class Limits(Suite):
+    daemons = ("broker",)
+
+    def limit(self, name):
+        return json.loads(self.good("limit", "list", "--json", name))
+
+    def test_what_is_set_is_added_one_by_one_shown_and_deleted(self):
+        self.assertEqual(self.good("limit", "set", "--max-running", "4", "anthropic"), "anthropic: at most 4 at once\n")
+        self.assertEqual(self.good("limit", "set", "--rate", "60/1m", "anthropic"),
+                         "anthropic: at most 4 at once, 60 per 1m00s\n")
+        self.assertRegex(self.good("limit", "set", "--pause", "10m", "--reason", "out of quota", "anthropic"),
+                         rf"60 per 1m00s, paused until .* by {getpass.getuser()}: out of quota\n\Z")
+        self.assertEqual(self.good("limit", "set", "--resume", "anthropic"),
+                         "anthropic: at most 4 at once, 60 per 1m00s\n")
+        self.assertEqual(self.good("limit", "set", "--rate", "0", "anthropic"), "anthropic: at most 4 at once\n")
+        self.assertEqual(self.good("limit", "delete", "anthropic"), "anthropic: no bound\n")
+        self.assertEqual(self.good("limit", "list", "anthropic"), "")
+        self.bad(NOT_FOUND, "limit", "delete", "anthropic")
+
+    def test_tasks_name_limits_and_wait_behind_them(self):
+        self.good("limit", "set", "--pause", "1h", "repo:acme/web")
+        task_id = self.submit("--limit", "repo:acme/web", "--limit", "openai", "--fairness-key", "alice", "x")
+        spec = json.loads(self.good("show", "--json", task_id))["spec"]
+        self.assertEqual((spec["limits"], spec["fairness_key"]), (["openai", "repo:acme/web"], "alice"))
+        self.assertIn("repo:acme/web", self.good("show", task_id))
+        limit = self.limit("repo:acme/web")
+        self.assertEqual((limit["ready"], limit["lanes"], limit["running"]), (1, 1, 0))
+        self.assertIn("repo:acme/web", self.good("limit", "list"))
+        self.assertFalse(self.limit("openai")["is_set"])
+
+    def test_wrong_words_are_refused(self):
+        self.bad(USAGE, "limit", "set", "anthropic")
+        self.bad(USAGE, "limit", "set", "--max-running", "1", "not a name")
+        self.bad(USAGE, "limit", "set", "--max-running", "1000001", "anthropic")
+        self.bad(USAGE, "limit", "set", "--rate", "60", "anthropic")
+        self.bad(USAGE, "limit", "set", "--rate", "60/2d", "anthropic")
+        self.bad(USAGE, "limit", "set", "--pause", "367d", "anthropic")
+        self.bad(USAGE, "submit", "--limit", "not a name", "x")
+        self.bad(USAGE, "submit", *("--limit", "a") * 5, "x")
+        self.bad(USAGE, "submit", "--fairness-key", "k" * 64, "x")
+
+
 class Store(Suite):
     daemons = ("broker",)
 
