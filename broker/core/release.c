@@ -48,14 +48,18 @@ void dependencies_detach(struct step *step, struct task *task)
 }
 
 /* One dependency less. What it still has to wait for is in its due_ms since the submit. */
-static void unblock(struct step *step, struct task *task)
+static void unblock(struct step *step, struct task *task, uint64_t ended_id)
 {
+    char text[ID_TEXT_SIZE];
+    char why[64];
     uint64_t now_ms = task->now.time_base == WALL_TIME ? step->now.wall_ms : step->now.store_ms;
 
     if (--task->open_dependencies > 0) {
         task_write_quietly(step, task);
         return;
     }
+    (void)snprintf(why, sizeof why, "task %s, the last that it waited for, has ended", id_format(ended_id, text));
+    task->why = why;
     task_move(task, MOVE_UNBLOCK, task->now.due_ms > now_ms ? TASK_SCHEDULED : TASK_READY);
     task_write(step, task);
 }
@@ -76,7 +80,7 @@ static enum status release_one(struct step *step, const struct task *ended, uint
     if (dependency_fails(ended->now.state, task.dependency_policy))
         dependency_failed(step, &task, ended->id, ended->now.state);
     else
-        unblock(step, &task);
+        unblock(step, &task, ended->id);
     return STATUS_OK;
 }
 

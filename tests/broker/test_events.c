@@ -362,3 +362,20 @@ Test(check, finds_a_missing_event_wherever_it_is)
         expect_damage(world, revision);
     world_close(world);
 }
+
+Test(event, of_a_task_that_need_not_wait_any_more_says_for_whom_it_waited)
+{
+    struct world *world = world_new();
+    uint64_t first = submit(world, "t");
+    struct task_spec spec = spec_of("t");
+
+    spec.depends_on = &first;
+    spec.depends_on_count = 1;
+    uint64_t second = submit_spec(world, spec);
+    complete(world, claim_started(world, "a", "t"));
+    struct seen seen = last_event(world);
+    cr_assert_eq((int)seen.event.kind, MOVE_UNBLOCK);
+    cr_assert_eq(seen.event.task_id, second);
+    cr_assert_str_eq(seen.why, "task 0000-0001, the last that it waited for, has ended");
+    world_close(world);
+}
