@@ -207,6 +207,7 @@ enum status broker_events_since(const struct broker *broker, struct store_txn *t
         else
             high = middle;
     }
-    *ret_revision = low;
+    uint64_t trimmed = broker->counters.trimmed;
+    *ret_revision = trimmed > 0 && low == trimmed + 1 ? trimmed : low;
     return STATUS_OK;
 }

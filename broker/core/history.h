@@ -32,6 +32,7 @@ struct event_page {
 /* The next share of the events from this revision on, in whatever transaction sees what the broker knows. */
 enum status broker_events(const struct broker *broker, struct store_txn *txn, const struct event_filter *filter,
                           uint64_t from, struct arena *arena, struct event_page *ret_page) NODISCARD;
-/* The revision of the first event that is not older than this, by the store's time. */
+/* The revision of the first event that is not older than this, by the store's time; where younger ones may have been
+ * trimmed, that of the last of those, so that reading from there tells of the gap. */
 enum status broker_events_since(const struct broker *broker, struct store_txn *txn, uint64_t store_ms,
                                 uint64_t *ret_revision) NODISCARD;

@@ -104,6 +104,7 @@ static bool cut_number(char *text, uint32_t *ret_number)
  * colons has two side by side, and a number is missing there. */
 static void read_caller(zmq_msg_t *frame, struct rpc_caller *ret_caller)
 {
+    static const char mapped[] = "::ffff:"; /* an IPv4 address on an IPv6 socket */
     const char *said = zmq_msg_gets(frame, "Peer-Address");
     char text[sizeof ret_caller->address] = "";
     struct rpc_caller caller = {0};
@@ -111,6 +112,8 @@ static void read_caller(zmq_msg_t *frame, struct rpc_caller *ret_caller)
 
     if (said == NULL)
         return;
+    if (strncmp(said, mapped, strlen(mapped)) == 0)
+        said += strlen(mapped);
     (void)strncpy(text, said, sizeof text - 1);
     memcpy(caller.address, text, sizeof text);
     caller.is_local = cut_number(text, &caller.pid) && cut_number(text, &gid) && cut_number(text, &caller.uid) &&

@@ -344,3 +344,18 @@ Test(events, can_be_begun_at_a_time)
     cr_assert_eq(since(world, 191), 21);
     world_close(world);
 }
+
+Test(events, of_a_time_of_which_some_may_be_gone_begin_with_the_gap)
+{
+    struct world *world = world_of_few_events();
+
+    for (int i = 0; i < EVENTS_MAX + 5; i++) {
+        (void)submit(world, "t");
+        world_pass(world, 10);
+    }
+    cr_assert_eq(since(world, 0), 5);
+    cr_assert_eq(share(world, since(world, 0)).gap, 6);
+    cr_assert_eq(since(world, 60), 7);
+    cr_assert_eq(share(world, since(world, 60)).gap, 0);
+    world_close(world);
+}
