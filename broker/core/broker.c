@@ -49,6 +49,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_PAUSE_QUEUE] = step_pause_queue,
     [COMMAND_SET_QUEUE] = step_set_queue,
     [COMMAND_DRAIN] = step_drain,
+    [COMMAND_MOVE] = step_move,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)

@@ -275,6 +275,13 @@ struct command_set_queue {
     struct queue_defaults defaults;
 };
 
+struct command_move {
+    const uint64_t *task_ids;
+    size_t task_count;
+    const char *queue; /* of their own namespace */
+    const char *reason;
+};
+
 struct command_drain {
     const char *agent_id;
     bool ends;
@@ -316,6 +323,7 @@ enum command_kind {
     COMMAND_SET_QUEUE,
     COMMAND_NOTE, /* an event of an act that the shell has done; has no answer */
     COMMAND_DRAIN,
+    COMMAND_MOVE,
     COMMAND_KINDS,
 };
 
@@ -347,5 +355,6 @@ struct command {
         struct command_pause_queue pause_queue;
         struct command_set_queue set_queue;
         struct command_drain drain;
+        struct command_move move;
     };
 };

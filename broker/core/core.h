@@ -68,6 +68,7 @@ enum status step_set_limit(struct step *step, const struct command *command) NOD
 enum status step_list_limits(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_limit(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_queue(struct step *step, const struct command *command) NODISCARD;
+enum status step_move(struct step *step, const struct command *command) NODISCARD;
 enum status step_drain(struct step *step, const struct command *command) NODISCARD;
 enum status step_set_queue(struct step *step, const struct command *command) NODISCARD;
 enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;

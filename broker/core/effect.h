@@ -36,6 +36,7 @@ struct task_view {
     size_t size; /* about how much of a message it takes, in bytes */
 };
 
+/* What became of one task of a command about many. */
 struct submit_outcome {
     uint64_t task_id;            /* 0 when refused */
     const struct error *refusal; /* NULL when taken */
@@ -108,7 +109,7 @@ struct answer {
         struct {
             struct submit_outcome *outcomes;
             size_t count;
-        } submit;
+        } submit;                     /* also move: with its id each, also when refused */
         const struct task_view *task; /* get, cancel, retry */
         struct {
             const struct task_view **tasks;

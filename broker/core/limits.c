@@ -276,3 +276,14 @@ enum status limits_check_drain(const struct command_drain *drain, struct error *
     TRY(check_agent_id(drain->agent_id, error));
     return check_size("reason", strlen(drain->reason), REASON_MAX, error);
 }
+
+enum status limits_check_move(const struct command_move *move, struct error *error)
+{
+    if (move->task_count == 0)
+        return BAD_FIELD(error, "task_ids: at least one is needed");
+    TRY(check_count("task_ids", move->task_count, MOVED_MAX, error));
+    if (move->queue[0] == '\0')
+        return BAD_FIELD(error, "queue: the name of the queue that they go to is needed");
+    TRY(limits_check_name("queue", move->queue, error));
+    return check_size("reason", strlen(move->reason), REASON_MAX, error);
+}
