@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define SMALL_REQUEST_MAX 4096
+#define IDS_REQUEST_MAX ((uint32_t)16 * 1024) /* a thousand ids and more */
 
 static struct shell *shell_of(Ganger__V1__Admin_Service *service)
 {
@@ -287,6 +288,39 @@ static void list_limits(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void move_tasks(Ganger__V1__Admin_Service *service, const Ganger__V1__MoveTasksRequest *request,
+                       Ganger__V1__MoveTasksResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__MoveTasksResponse response = GANGER__V1__MOVE_TASKS_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_MOVE,
+                              .move = {.task_ids = request->task_ids,
+                                       .task_count = request->n_task_ids,
+                                       .queue = request->queue,
+                                       .reason = request->reason}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    size_t count = answer->submit.count;
+    Ganger__V1__MoveOutcome *outcomes = arena_zero(&shell->arena, count, sizeof *outcomes);
+    response.outcomes = arena_zero(&shell->arena, count, sizeof(Ganger__V1__MoveOutcome *));
+    response.n_outcomes = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct submit_outcome *outcome = &answer->submit.outcomes[i];
+        ganger__v1__move_outcome__init(&outcomes[i]);
+        outcomes[i].task_id = outcome->task_id;
+        if (outcome->refusal != NULL) {
+            outcomes[i].status = (uint32_t)outcome->refusal->status;
+            outcomes[i].reason = borrowed_text(outcome->refusal->reason);
+            outcomes[i].message = borrowed_text(outcome->refusal->message);
+        }
+        response.outcomes[i] = &outcomes[i];
+    }
+    rpc_call_reply(closure_data, &response.base);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method admin_methods[] = {
     {.name = "Status", .request_max = SMALL_REQUEST_MAX},
@@ -299,6 +333,7 @@ const struct rpc_method admin_methods[] = {
     {.name = "ResumeQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "SetQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "DrainAgent", .request_max = SMALL_REQUEST_MAX},
+    {.name = "MoveTasks", .request_max = IDS_REQUEST_MAX},
     {.name = "SetLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "ListLimits", .request_max = SMALL_REQUEST_MAX},
 };

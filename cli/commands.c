@@ -11,6 +11,7 @@ const struct command *const commands[] = {
     &command_logs,
     &command_cancel,
     &command_retry,
+    &command_move,
     &command_queues,
     &command_queue,
     &command_limit,

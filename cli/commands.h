@@ -29,6 +29,7 @@ extern const struct command command_lock_renew;
 extern const struct command command_lock_run;
 extern const struct command command_lock_stats;
 extern const struct command command_logs;
+extern const struct command command_move;
 extern const struct command command_queue;
 extern const struct command command_queue_pause;
 extern const struct command command_queue_resume;

@@ -51,7 +51,7 @@ _gangerctl_values() {
         --type) [[ ${command[0]} == context ]] || _gangerctl_ask "${daemons[@]}" agents --types ;;
         --task) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         --limit) [[ ${command[0]} != submit ]] || _gangerctl_ask "${daemons[@]}" limit list ;;
-        --queue) _gangerctl_ask "${daemons[@]}" queues ;;
+        --queue | --to-queue) _gangerctl_ask "${daemons[@]}" queues ;;
         --state) printf '%s\n' blocked scheduled ready assigned running suspended completed failed canceled expired ;;
         --priority) printf '%s\n' 1 2 3 4 5 6 7 8 9 ;;
         *) return 1 ;;
@@ -67,6 +67,7 @@ _gangerctl_arguments() {
         "limit set" | "limit list" | "limit ls" | "limit delete" | "limit rm")
             _gangerctl_ask "${daemons[@]}" limit list
             ;;
+        move) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,suspended ;;
         retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled,expired ;;
         "context get" | "context put" | "context delete" | "context rm" | "context list" | "context ls")
             _gangerctl_ask "${daemons[@]}" context list --limit 1000 "$current"

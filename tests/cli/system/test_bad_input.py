@@ -234,7 +234,7 @@ class WithoutDaemons(Suite):
                 self.assertLessEqual(max(map(len, text.splitlines())), 80)
                 self.assertEqual(text, self.good(*command.split(), "--help"))
                 self.assertEqual(text, self.good(*command.split(), "-h"))
-        self.assertLessEqual(self.good("help").count("\n"), 30)
+        self.assertLessEqual(self.good("help").count("\n"), 45)
         self.assertLessEqual(max(map(len, self.good("help").splitlines())), 80)
 
     def test_output_that_cannot_be_written_is_an_error(self):

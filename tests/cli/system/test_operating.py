@@ -40,6 +40,19 @@ class Queues(Suite):
         self.assertEqual(self.good("queue", "set", "-q", "--priority", "0", "--run-timeout", "0", "acme/few"), "acme/few\n")
         self.assertEqual(json.loads(self.good("queue", "resume", "--json", "acme/few"))["length_max"], 0)
 
+    def test_tasks_that_wait_are_moved(self):
+        first, second, ended = (self.submit("--queue", "slow", text) for text in ("a", "b", "c"))
+        self.good("cancel", ended)
+        self.assertEqual(self.good("move", "--to-queue", "fast", first), f"{first} in fast\n")
+        result = self.run_words("move", "--to-queue", "fast", second, ended)
+        self.assertEqual((result.status, result.output), (REFUSED, f"{second} in fast\n"))
+        self.assertIn(f"cannot move {ended}", result.errors)
+        self.assertEqual(len(self.good("list", "-q", "--queue", "fast").splitlines()), 2)
+        outcome = json.loads(self.good("move", "--json", "--to-queue", "slow", first))
+        self.assertEqual((outcome["task_id"], outcome["status"]), (first, 0))
+        self.bad(USAGE, "move", first)
+        self.bad(USAGE, "move", "--to-queue", "fast")
+
     def test_wrong_words_are_refused(self):
         self.bad(USAGE, "queue", "pause")
         self.bad(USAGE, "queue", "pause", "not a name")
