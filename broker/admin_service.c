@@ -114,6 +114,9 @@ static void list_agents(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
         agents[i].n_profiles = view->profile_count;
         agents[i].held = view->held;
         agents[i].silent_ms = view->silent_ms;
+        agents[i].interval_us = view->interval_us;
+        agents[i].lateness_us = view->lateness_us;
+        agents[i].lease_ms = view->lease_ms;
         agents[i].attending = attend_has(&shell->attendance, view->agent_id);
         agents[i].known = view->is_known;
         agents[i].draining = view->draining;

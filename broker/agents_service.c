@@ -32,6 +32,7 @@ static void register_agent(Ganger__V1__Agents_Service *service, const Ganger__V1
                          .profiles = profiles_of_messages(&shell->arena, request->profiles, request->n_profiles),
                          .profile_count = request->n_profiles,
                          .held = runs_of_messages(&shell->arena, request->held, request->n_held),
+                         .all_gone = request->all_gone,
                          .held_count = request->n_held,
                          .seen = {.store_id = request->store_id, .revision = request->seen_revision}},
     };
@@ -50,7 +51,9 @@ static void register_agent(Ganger__V1__Agents_Service *service, const Ganger__V1
         released[i].fence = answer->registration.released[i].fence;
         response.released[i] = &released[i];
     }
-    response.heartbeat_ms = answer->registration.heartbeat_ms;
+    response.heartbeat_ms = answer->registration.terms.heartbeat_ms;
+    response.reap_grace_ms = answer->registration.terms.reap_grace_ms;
+    response.terminate_ms = answer->registration.terms.terminate_ms;
     response.lease_ms = answer->registration.lease_ms;
     response.store_id = borrowed_text(answer->registration.store_id);
     response.draining = answer->registration.draining;
@@ -126,7 +129,9 @@ void agents_service_answer_claim(struct shell *shell, struct rpc_call *call, con
         ganger__v1__assignment__init(&assignments[i]);
         assignments[i].task = message_of_task(&shell->arena, answer->claim.tasks[i]);
         assignments[i].lease_ms = answer->claim.lease_ms;
-        assignments[i].heartbeat_ms = answer->claim.heartbeat_ms;
+        assignments[i].heartbeat_ms = answer->claim.terms.heartbeat_ms;
+        assignments[i].reap_grace_ms = answer->claim.terms.reap_grace_ms;
+        assignments[i].terminate_ms = answer->claim.terms.terminate_ms;
         response.assignments[i] = &assignments[i];
     }
     if (answer->claim.is_repeat)
@@ -153,6 +158,7 @@ static void claim_tasks(Ganger__V1__Agents_Service *service, const Ganger__V1__C
                   .claim_seq = request->claim_seq,
                   .max = request->max,
                   .waits = request->wait_ms > 0,
+                  .supervised = request->supervised,
                   .start = request->start,
                   .seen = {.store_id = request->store_id, .revision = request->seen_revision}},
     };
@@ -234,6 +240,8 @@ static void heartbeat(Ganger__V1__Agents_Service *service, const Ganger__V1__Hea
         response.replies[i] = &replies[i];
     }
     response.registered = answer->heartbeat.registered;
+    response.reap_grace_ms = answer->heartbeat.terms.reap_grace_ms;
+    response.terminate_ms = answer->heartbeat.terms.terminate_ms;
     response.draining = answer->heartbeat.draining;
     rpc_call_reply(closure_data, &response.base);
 }
@@ -366,6 +374,49 @@ static void pause_limit(Ganger__V1__Agents_Service *service, const Ganger__V1__P
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void report_exit(Ganger__V1__Agents_Service *service, const Ganger__V1__ReportExitRequest *request,
+                        Ganger__V1__ReportExitResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__ReportExitResponse response = GANGER__V1__REPORT_EXIT_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_REPORT_EXIT,
+        .report_exit = {.run = {.task_id = request->task_id, .fence = request->fence},
+                        .how = (enum exit_kind)request->how,
+                        .final = request->final,
+                        .delay_ms = request->delay_ms,
+                        .streams_pending = request->streams_pending,
+                        .outcome = outcome_of_message(request->outcome)},
+    };
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.state = (Ganger__V1__TaskState)answer->exit.state;
+    response.finishing = answer->exit.finishing;
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void finish_task(Ganger__V1__Agents_Service *service, const Ganger__V1__FinishTaskRequest *request,
+                        Ganger__V1__FinishTaskResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__FinishTaskResponse response = GANGER__V1__FINISH_TASK_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_FINISH,
+        .finish = {.run = {.task_id = request->task_id, .fence = request->fence},
+                   .output_incomplete = request->output_incomplete},
+    };
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.state = (Ganger__V1__TaskState)answer->state;
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void attend(Ganger__V1__Agents_Service *service, const Ganger__V1__AttendRequest *request,
                    Ganger__V1__Command_Closure closure, void *closure_data)
 {
@@ -388,6 +439,8 @@ const struct rpc_method agents_methods[] = {
     {.name = "FailTask", .request_max = OUTCOME_REQUEST_MAX},
     {.name = "ReleaseTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "PauseLimit", .request_max = SMALL_REQUEST_MAX},
+    {.name = "ReportExit", .request_max = OUTCOME_REQUEST_MAX},
+    {.name = "FinishTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "Attend", .streams = true, .request_max = SMALL_REQUEST_MAX},
 };
 

@@ -56,6 +56,7 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .depends_on_count = message->n_depends_on,
             .depends_on_index = message->depends_on_index,
             .depends_on_index_count = message->n_depends_on_index,
+            .on_lost = (enum lost_policy)message->on_lost,
             .on_dependency_failure = (enum dependency_policy)message->on_dependency_failure,
             .parent_id = message->parent_id,
             .expires_at_ms = message->expires_at_ms,
@@ -186,6 +187,7 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     message->fairness_key = borrowed_text(spec->fairness_key);
     message->depends_on = ids_of_spec(arena, spec);
     message->n_depends_on = spec->depends_on_count;
+    message->on_lost = (Ganger__V1__LostPolicy)spec->on_lost;
     message->on_dependency_failure = (Ganger__V1__DependencyPolicy)spec->on_dependency_failure;
     message->parent_id = spec->parent_id;
     message->expires_at_ms = spec->expires_at_ms;
@@ -220,6 +222,9 @@ Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *v
     message->task_id = view->id;
     message->state = (Ganger__V1__TaskState)view->state;
     message->canceling = view->canceling;
+    message->reaping = view->reaping;
+    message->finishing = view->finishing;
+    message->output_incomplete = view->output_incomplete;
     message->spec = message_of_spec(arena, &view->spec);
     message->attempts = view->attempts;
     message->crashes = view->crashes;

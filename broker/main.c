@@ -21,7 +21,12 @@ static const struct config_key keys[] = {
     {SECTION, "store_max", CONFIG_SIZE, "64G", "largest size of the store", 16 * MIB, 16 * TIB},
     {SECTION, "heartbeat", CONFIG_DURATION, "3s", "interval at which holders are to be heard", 50, DAY_MS},
     {SECTION, "lease", CONFIG_DURATION, "30s", "how long a silent holder keeps its tasks", 100, DAY_MS},
-    {SECTION, "terminate", CONFIG_DURATION, "30s", "how long a run may take to end after its run timeout", 100, DAY_MS},
+    {SECTION, "lease_min", CONFIG_DURATION, "0ms", "the shortest, for steady holders; 0 = a third of lease", 0, DAY_MS},
+    {SECTION, "lease_max", CONFIG_DURATION, "0ms", "the longest, for late ones; 0 = ten times lease", 0, DAY_MS},
+    {SECTION, "terminate", CONFIG_DURATION, "10s", "how long a run may take to end when it must", 100, DAY_MS},
+    {SECTION, "reap_grace", CONFIG_DURATION, "10m", "how long past its lease a supervised run is waited for", 100,
+     DAY_MS},
+    {SECTION, "seal_timeout", CONFIG_DURATION, "1h", "how long the end of a task waits for its output", 100, DAY_MS},
     {SECTION, "retention", CONFIG_DURATION, "7d", "how long ended tasks are kept, if they do not say", SECOND_MS,
      366 * DAY_MS},
     {SECTION, "events_max", CONFIG_NUMBER, "1000000", "most events that are kept", 1000, 1000000000},
@@ -38,15 +43,16 @@ static enum status read_settings(const struct config *config, struct broker_sett
     *settings = (struct broker_settings){
         .lease_ms = (uint32_t)config_number(config, SECTION, NULL, "lease"),
         .heartbeat_ms = (uint32_t)config_number(config, SECTION, NULL, "heartbeat"),
+        .lease_min_ms = (uint32_t)config_number(config, SECTION, NULL, "lease_min"),
+        .lease_max_ms = (uint32_t)config_number(config, SECTION, NULL, "lease_max"),
         .terminate_ms = (uint32_t)config_number(config, SECTION, NULL, "terminate"),
+        .reap_grace_ms = (uint32_t)config_number(config, SECTION, NULL, "reap_grace"),
+        .seal_ms = (uint32_t)config_number(config, SECTION, NULL, "seal_timeout"),
         .retention_ms = config_number(config, SECTION, NULL, "retention"),
         .events_max = config_number(config, SECTION, NULL, "events_max"),
         .events_age_ms = config_number(config, SECTION, NULL, "events_age"),
     };
-    if (settings->lease_ms < 2 * settings->heartbeat_ms)
-        return error_set(error, STATUS_INVALID_ARGUMENT, "BAD_CONFIG",
-                         "[" SECTION "] lease: it must be at least twice the heartbeat, or one late heartbeat loses a "
-                         "task");
+    TRY(broker_check_settings(settings, error));
     if (getrandom(&settings->random_seed, sizeof settings->random_seed, 0) != sizeof settings->random_seed ||
         getrandom(id, sizeof id, 0) != sizeof id)
         return error_set(error, STATUS_UNAVAILABLE, "NO_RANDOM", "the system gives no random numbers");

@@ -33,6 +33,8 @@ DEFINE_CALL(complete_tasks, agents, "CompleteTasks", CompleteTasksRequest, Compl
 DEFINE_CALL(fail_task, agents, "FailTask", FailTaskRequest, FailTaskResponse)
 DEFINE_CALL(release_task, agents, "ReleaseTask", ReleaseTaskRequest, ReleaseTaskResponse)
 DEFINE_CALL(pause_limit, agents, "PauseLimit", PauseLimitRequest, PauseLimitResponse)
+DEFINE_CALL(report_exit, agents, "ReportExit", ReportExitRequest, ReportExitResponse)
+DEFINE_CALL(finish_task, agents, "FinishTask", FinishTaskRequest, FinishTaskResponse)
 DEFINE_CALL(status, admin, "Status", StatusRequest, StatusResponse)
 DEFINE_CALL(queue_stats, admin, "QueueStats", QueueStatsRequest, QueueStatsResponse)
 DEFINE_CALL(pause_queue, admin, "PauseQueue", PauseQueueRequest, PauseQueueResponse)

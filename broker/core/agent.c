@@ -37,8 +37,24 @@ struct agent *agents_find(const struct agents *agents, const char *agent_id)
     return index_find(&agents->by_id, agent_id, strlen(agent_id));
 }
 
+struct agent *agents_nearest(const struct agents *agents, const char *agent_id)
+{
+    size_t size = strlen(agent_id);
+
+    while (size > 0) {
+        struct agent *agent = index_find(&agents->by_id, agent_id, size);
+        if (agent != NULL)
+            return agent;
+        while (size > 0 && agent_id[--size] != '/')
+            continue;
+    }
+    return NULL;
+}
+
 static void agent_describe(struct agent *agent, const struct command_register *registration)
 {
+    if (agent->incarnation != registration->incarnation)
+        agent->rhythm = (struct rhythm){0};
     agent->incarnation = registration->incarnation;
     agent->host = duplicate_text(registration->host);
     agent->pid = registration->pid;

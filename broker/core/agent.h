@@ -6,6 +6,7 @@
 #include "broker/core/command.h"
 #include "broker/core/index.h"
 #include "broker/core/keys.h"
+#include "broker/core/rhythm.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct agent {
     struct profile *profiles; /* texts of its own */
     size_t profile_count;
     uint64_t heard_ms; /* store time */
+    struct rhythm rhythm;
     struct agent *next;
     struct agent *prev;
     struct index_node node; /* in agents.by_id */
@@ -37,6 +39,8 @@ struct agents {
 
 void agents_done(struct agents *agents);
 struct agent *agents_find(const struct agents *agents, const char *agent_id);
+/* It, or the nearest above it: "build7" for "build7/claude2". NULL when none of them has registered. */
+struct agent *agents_nearest(const struct agents *agents, const char *agent_id);
 /* Makes it known or takes the new particulars. */
 void agents_put(struct agents *agents, const struct command_register *registration, uint64_t now_ms);
 void agents_heard(struct agents *agents, struct agent *agent, uint64_t now_ms);

@@ -5,19 +5,13 @@
 #include "broker/core/gate.h"
 #include "broker/core/lease.h"
 #include "broker/core/release.h"
+#include "broker/core/settings.h"
 #include "broker/core/timer.h"
 #include "common/base/check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_LEASE_MS 30000
-#define DEFAULT_HEARTBEAT_MS 3000
-#define DEFAULT_TERMINATE_MS 30000
-#define DEFAULT_RETENTION_MS (7ULL * 24 * 60 * 60 * 1000)
-#define DEFAULT_TICK_MAX 256
-#define DEFAULT_EVENTS_MAX 1000000
-#define DEFAULT_EVENTS_AGE_MS (7ULL * 24 * 60 * 60 * 1000)
 #define SAVE_INTERVAL_MIN_MS 100
 #define SAVE_INTERVAL_MAX_MS 30000
 
@@ -38,6 +32,8 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_COMPLETE] = step_complete,
     [COMMAND_FAIL] = step_fail,
     [COMMAND_RELEASE] = step_release,
+    [COMMAND_REPORT_EXIT] = step_report_exit,
+    [COMMAND_FINISH] = step_finish,
     [COMMAND_QUEUE_STATS] = step_queue_stats,
     [COMMAND_LIST_AGENTS] = step_list_agents,
     [COMMAND_HISTORY] = step_history,
@@ -55,17 +51,9 @@ static step_fn *const steps[COMMAND_KINDS] = {
 struct broker *broker_new(const struct broker_settings *settings)
 {
     struct broker *broker = allocate_zero(1, sizeof *broker);
-    struct broker_settings *own = &broker->settings;
 
-    *own = *settings;
-    own->lease_ms = own->lease_ms > 0 ? own->lease_ms : DEFAULT_LEASE_MS;
-    own->heartbeat_ms = own->heartbeat_ms > 0 ? own->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
-    own->terminate_ms = own->terminate_ms > 0 ? own->terminate_ms : DEFAULT_TERMINATE_MS;
-    own->retention_ms = own->retention_ms > 0 ? own->retention_ms : DEFAULT_RETENTION_MS;
-    own->tick_max = own->tick_max > 0 ? own->tick_max : DEFAULT_TICK_MAX;
-    own->events_max = own->events_max > 0 ? own->events_max : DEFAULT_EVENTS_MAX;
-    own->events_age_ms = own->events_age_ms > 0 ? own->events_age_ms : DEFAULT_EVENTS_AGE_MS;
-    broker->jitter = own->random_seed;
+    broker->settings = settings_complete(settings);
+    broker->jitter = settings->random_seed;
     return broker;
 }
 
@@ -129,6 +117,15 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     broker->trim_revision = broker->counters.revision;
     name_store(broker);
     return STATUS_OK;
+}
+
+struct terms broker_terms(const struct broker *broker)
+{
+    const struct broker_settings *settings = &broker->settings;
+
+    return (struct terms){.heartbeat_ms = settings->heartbeat_ms,
+                          .reap_grace_ms = settings->reap_grace_ms,
+                          .terminate_ms = settings->terminate_ms};
 }
 
 /* Splitmix64: no secret, only spread, and the same for the same seed. */

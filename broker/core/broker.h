@@ -15,9 +15,13 @@
 
 /* Zero means the default. */
 struct broker_settings {
-    uint32_t lease_ms;                /* 30 s */
+    uint32_t lease_ms;                /* 30 s; of a holder whose heartbeats are not known yet */
+    uint32_t lease_min_ms;            /* a third of lease_ms; for one that beats steadily */
+    uint32_t lease_max_ms;            /* ten times lease_ms */
     uint32_t heartbeat_ms;            /* 3 s; what holders are told to keep */
-    uint32_t terminate_ms;            /* 30 s: how long past its run timeout a run that still beats may live */
+    uint32_t terminate_ms;            /* 10 s: how long a run may take to end, also past its run timeout */
+    uint32_t reap_grace_ms;           /* 10 min: how long past its lease a supervised run is waited for */
+    uint32_t seal_ms;                 /* 1 h: how long a finishing task waits for its output */
     uint64_t retention_ms;            /* 7 days */
     uint32_t tick_max;                /* 256: due timers, and due leases, per batch */
     uint64_t events_max;              /* 1,000,000 that are kept */
@@ -25,6 +29,9 @@ struct broker_settings {
     uint64_t random_seed;             /* for jitter */
     char store_id[STORE_ID_SIZE + 1]; /* random: what a new store is called from now on */
 };
+
+/* INVALID_ARGUMENT/BAD_CONFIG when these do not go together. */
+enum status broker_check_settings(const struct broker_settings *settings, struct error *error) NODISCARD;
 
 struct broker_time {
     uint64_t store_ms; /* the store's own time, for durations: goes on from broker_store_ms at the speed of BOOTTIME */

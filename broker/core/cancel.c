@@ -36,6 +36,10 @@ enum status step_cancel(struct step *step, const struct command *command)
 
     TRY(limits_check_cancel(cancel, &step->error));
     TRY(task_load(step, cancel->task_id, &task));
+    if (task.now.finishing)
+        return error_set(&step->error, STATUS_FAILED_PRECONDITION, "TASK_ENDED",
+                         "task %s has its outcome already: only its output is still on its way",
+                         id_format(task.id, text));
     if (task_has_ended(task.now.state))
         return error_set(&step->error, STATUS_FAILED_PRECONDITION, "TASK_ENDED", "task %s has ended already: it is %s",
                          id_format(task.id, text), task_state_name(task.now.state));

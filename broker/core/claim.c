@@ -102,6 +102,9 @@ static void assign(struct step *step, const struct command_claim *claim, struct 
     task->run_end = RUN_IS_OPEN;
     task->deliveries++;
     task->claimed_ms = step->now.wall_ms;
+    task->supervised = claim->supervised;
+    task->output_incomplete = false;
+    task->lease_ms = lease_at_claim_ms(broker, claim->agent_id);
     memcpy(task->now.agent_id, claim->agent_id, strlen(claim->agent_id) + 1);
     run_assign(step, task, claim->start);
 }
@@ -163,12 +166,11 @@ static enum status take_all(struct step *step, const struct command_claim *claim
 static struct answer *answer_claim(struct step *step, uint64_t token, const struct catch *caught)
 {
     struct answer *answer = effects_answer(step->effects, token, COMMAND_CLAIM);
-    const struct broker_settings *settings = &step->broker->settings;
 
     answer->claim.tasks = caught->tasks;
     answer->claim.count = caught->count;
-    answer->claim.lease_ms = settings->lease_ms;
-    answer->claim.heartbeat_ms = settings->heartbeat_ms;
+    answer->claim.lease_ms = step->broker->settings.lease_ms;
+    answer->claim.terms = broker_terms(step->broker);
     return answer;
 }
 
@@ -207,7 +209,7 @@ static enum status claim_repeat(struct step *step, uint64_t token, const struct 
         struct task task;
         struct task_view *view = NULL;
         enum status status = task_load(step, memory->runs[i].task_id, &task);
-        if (status == STATUS_OK && (task.fence != memory->runs[i].fence || !task_is_held(task.now.state) ||
+        if (status == STATUS_OK && (task.fence != memory->runs[i].fence || !task_is_at_work(&task) ||
                                     !epoch_is_present(step->broker, task.fence)))
             continue;
         if (status == STATUS_OK)

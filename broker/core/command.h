@@ -162,6 +162,7 @@ struct command_register {
     size_t profile_count;
     const struct run_name *held;
     size_t held_count;
+    bool all_gone; /* no process of any other run lives */
     struct seen_store seen;
 };
 
@@ -176,6 +177,7 @@ struct command_claim {
     uint32_t max;
     bool waits; /* park it when nothing is ready */
     bool start;
+    bool supervised; /* the claimer can confirm that no process of a run is left */
     struct seen_store seen;
 };
 
@@ -293,6 +295,32 @@ struct command_raise_epoch {
     uint32_t epoch;       /* its present one */
 };
 
+/* How a run ended. The numbers are kept in orphans. */
+enum exit_kind {
+    EXIT_COMPLETED = 1,
+    EXIT_FAILED = 2,  /* the attempt */
+    EXIT_CRASHED = 3, /* the agent died without saying anything */
+    EXIT_TIMED_OUT = 4,
+    EXIT_RELEASED = 5, /* given back, charged to nobody */
+    EXIT_CANCELED = 6, /* ended because its holder was asked to */
+    EXIT_LOST = 7,     /* killed, for its lease was lost; or there is nothing of it */
+    EXIT_KINDS,
+};
+
+struct command_report_exit {
+    struct run_name run;
+    enum exit_kind how;
+    bool final;             /* of a failure: no further attempt would help */
+    uint32_t delay_ms;      /* before it is tried again, at least */
+    bool streams_pending;   /* its output is not all in the context store yet */
+    struct outcome outcome; /* its message is the reason of a release */
+};
+
+struct command_finish {
+    struct run_name run;
+    bool output_incomplete;
+};
+
 struct command_queue_stats {
     const char *namespace;
 };
@@ -312,6 +340,8 @@ enum command_kind {
     COMMAND_COMPLETE,
     COMMAND_FAIL,
     COMMAND_RELEASE,
+    COMMAND_REPORT_EXIT,
+    COMMAND_FINISH,
     COMMAND_QUEUE_STATS,
     COMMAND_LIST_AGENTS,
     COMMAND_HISTORY,
@@ -345,6 +375,8 @@ struct command {
         struct command_complete complete;
         struct command_fail fail;
         struct command_release release;
+        struct command_report_exit report_exit;
+        struct command_finish finish;
         struct command_queue_stats queue_stats;
         struct command_history history;
         struct command_note note;

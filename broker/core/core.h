@@ -60,6 +60,8 @@ enum status step_heartbeat(struct step *step, const struct command *command) NOD
 enum status step_complete(struct step *step, const struct command *command) NODISCARD;
 enum status step_fail(struct step *step, const struct command *command) NODISCARD;
 enum status step_release(struct step *step, const struct command *command) NODISCARD;
+enum status step_report_exit(struct step *step, const struct command *command) NODISCARD;
+enum status step_finish(struct step *step, const struct command *command) NODISCARD;
 enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
 enum status step_note(struct step *step, const struct command *command) NODISCARD;
 enum status step_history(struct step *step, const struct command *command) NODISCARD;
@@ -72,6 +74,9 @@ enum status step_move(struct step *step, const struct command *command) NODISCAR
 enum status step_drain(struct step *step, const struct command *command) NODISCARD;
 enum status step_set_queue(struct step *step, const struct command *command) NODISCARD;
 enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;
+
+/* What the broker tells holders to count with. */
+struct terms broker_terms(const struct broker *broker);
 
 /* From the broker's seeded generator: 0 to below bound. */
 uint64_t step_random(struct step *step, uint64_t bound);

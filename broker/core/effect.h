@@ -14,6 +14,9 @@ struct task_view {
     uint64_t id;
     enum task_state state;
     bool canceling;
+    bool reaping;
+    bool finishing;
+    bool output_incomplete;
     struct task_spec spec;
     uint32_t attempts;
     uint32_t crashes;
@@ -44,7 +47,14 @@ struct submit_outcome {
 };
 
 /* The numbers are those of the protocol. */
-enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3, VERDICT_DRAIN = 5 };
+enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3, VERDICT_DRAIN = 5, VERDICT_KILL = 6 };
+
+/* What holders are told to count with. */
+struct terms {
+    uint32_t heartbeat_ms; /* the interval to keep */
+    uint32_t reap_grace_ms;
+    uint32_t terminate_ms;
+};
 
 struct beat_reply {
     struct run_name run;
@@ -83,6 +93,9 @@ struct agent_view {
     bool draining;
     const char *drained_by;
     const char *drain_reason;
+    uint64_t interval_us; /* between its heartbeats, as far as they are known */
+    uint64_t lateness_us;
+    uint32_t lease_ms;
 };
 
 struct limit_view {
@@ -119,7 +132,7 @@ struct answer {
         struct {
             struct run_name *released;
             size_t released_count;
-            uint32_t heartbeat_ms;
+            struct terms terms;
             uint32_t lease_ms;
             const char *store_id;
             bool draining;
@@ -127,7 +140,7 @@ struct answer {
         struct {
             const struct task_view **tasks;
             size_t count;
-            uint32_t heartbeat_ms;
+            struct terms terms;
             uint32_t lease_ms;
             bool is_repeat; /* of an answer that was given before */
         } claim;
@@ -136,10 +149,15 @@ struct answer {
         struct {
             struct beat_reply *replies;
             size_t count;
+            struct terms terms;
             bool registered;
             bool draining;
         } heartbeat;
-        enum task_state state; /* fail, release */
+        enum task_state state; /* fail, release, finish */
+        struct {
+            enum task_state state; /* that it led to, or will lead to when it is finishing */
+            bool finishing;
+        } exit;
         struct {
             struct queue_view *queues;
             size_t count;

@@ -10,27 +10,32 @@
 
 #include <string.h>
 
-enum status run_load(struct step *step, struct run_name run, enum run_end word, struct task *ret_task,
-                     bool *ret_is_repeat)
+static enum status run_is_stale(struct step *step, const struct task *task)
 {
     char text[ID_TEXT_SIZE];
 
+    return error_set(&step->error, STATUS_ABORTED, "STALE_FENCE",
+                     "this run of task %s is over, the task is %s now: end the work and say nothing more",
+                     id_format(task->id, text), task_state_name(task->now.state));
+}
+
+enum status run_load(struct step *step, struct run_name run, enum run_end word, struct task *ret_task,
+                     bool *ret_is_repeat)
+{
     *ret_is_repeat = false;
     TRY(task_load(step, run.task_id, ret_task));
     if (ret_task->fence == run.fence && run.fence != 0) {
         /* Whoever's connection it came by: nobody but the holder knows the fence, and the broker itself. */
         if (step->who[0] != '\0')
             step->who = arena_text(&step->effects->arena, bytes_of_text(ret_task->now.agent_id));
-        if (task_is_held(ret_task->now.state) && epoch_is_present(step->broker, run.fence))
+        if (task_is_at_work(ret_task) && epoch_is_present(step->broker, run.fence))
             return STATUS_OK;
         if (word != RUN_IS_OPEN && ret_task->run_end == word) {
             *ret_is_repeat = true;
             return STATUS_OK;
         }
     }
-    return error_set(&step->error, STATUS_ABORTED, "STALE_FENCE",
-                     "this run of task %s is over, the task is %s now: end the work and say nothing more",
-                     id_format(run.task_id, text), task_state_name(ret_task->now.state));
+    return run_is_stale(step, ret_task);
 }
 
 /* Nothing but that the run has ended, which the state record says: it needs no row. */
@@ -70,6 +75,18 @@ void outcome_save(struct step *step, struct task *task, const struct outcome *ou
     task->has_outcome = true;
 }
 
+/* The end is decided, but the output is still on its way: until that is there, the task stays where it was, and nobody
+ * holds it. */
+static void hold_back_end(struct step *step, struct task *task)
+{
+    task->now.state = TASK_RUNNING;
+    task->now.finishing = true;
+    task->now.time_base = STORE_TIME;
+    task->now.due_ms = step->now.store_ms + step->broker->settings.seal_ms;
+    task->ended_ms = 0;
+    task->event = EVENT_FINISHING;
+}
+
 /* What every end of a run has in common. */
 static void close_run(struct step *step, struct task *task, enum run_end end, const struct outcome *outcome)
 {
@@ -80,6 +97,8 @@ static void close_run(struct step *step, struct task *task, enum run_end end, co
     task->suspending = false;
     task->reaping = false;
     task->why = task->now.state == TASK_CANCELED ? task->cancel_reason : outcome->message;
+    if (task->output_pending && task_has_ended(task->now.state) && task->was.state == TASK_RUNNING)
+        hold_back_end(step, task);
     outcome_save(step, task, outcome);
     task_write(step, task);
     runs_forget(&step->broker->runs, task->id);
@@ -156,20 +175,14 @@ void run_finished(struct step *step, struct task *task, bool output_incomplete)
     task_write(step, task);
 }
 
-enum status run_lost(struct step *step, struct task *task)
+/* ended_by: the word that says so. */
+static enum status lose(struct step *step, struct task *task, enum run_end ended_by, struct outcome outcome)
 {
-    struct outcome outcome = {.content_type = "",
-                              .message = "the lease ran out: its holder was not heard of in time",
-                              .error_type = "lost",
-                              .exit_status = -1};
     bool for_good = false;
 
     TRY(fails_for_good(step, task, outcome.error_type, &for_good));
-    step->broker->totals.expired_leases++;
-    if (start_timeout_has_passed(step, task)) {
-        outcome.message = "taken back: its holder has not started it in time";
-        outcome.error_type = "not-started";
-    }
+    if (!task->reaping)
+        step->broker->totals.expired_leases++;
     if (task->canceling) {
         task_end(step, task, MOVE_CANCEL, TASK_CANCELED);
     } else if (task->now.state == TASK_RUNNING) {
@@ -183,6 +196,43 @@ enum status run_lost(struct step *step, struct task *task)
     } else {
         task_move(task, MOVE_LOSE, TASK_READY);
     }
+    close_run(step, task, ended_by, &outcome);
+    return STATUS_OK;
+}
+
+static struct outcome outcome_of_loss(const struct step *step, const struct task *task)
+{
+    struct outcome outcome = {.content_type = "", .error_type = "lost", .exit_status = -1};
+
+    if (start_timeout_has_passed(step, task)) {
+        outcome.message = "taken back: its holder has not started it in time";
+        outcome.error_type = "not-started";
+    } else if (task->reaping) {
+        outcome.message = "its lease was lost, and nothing of it is left";
+    } else {
+        outcome.message = "the lease ran out: its holder was not heard of in time";
+    }
+    return outcome;
+}
+
+enum status run_lost(struct step *step, struct task *task)
+{
+    return lose(step, task, RUN_LOST, outcome_of_loss(step, task));
+}
+
+enum status run_given_up(struct step *step, struct task *task)
+{
+    struct outcome outcome = {.content_type = "",
+                              .message =
+                                  "its lease was lost, and its supervisor was not heard of within the reap grace",
+                              .error_type = "lost",
+                              .exit_status = -1};
+
+    if (task->canceling || task->lost_policy != LOST_HOLD)
+        return lose(step, task, RUN_LOST, outcome);
+    task->crashes++;
+    step->broker->totals.failed++;
+    task_move(task, MOVE_LOSE, TASK_SUSPENDED);
     close_run(step, task, RUN_LOST, &outcome);
     return STATUS_OK;
 }
@@ -210,6 +260,15 @@ enum status run_released(struct step *step, struct task *task, const char *reaso
     return STATUS_OK;
 }
 
+/* By the word of its holder. One that was lost before it was given back is lost: its holder was not heard of in time.
+ */
+static enum status give_back(struct step *step, struct task *task, const char *reason, uint32_t delay_ms)
+{
+    if (task->reaping)
+        return lose(step, task, RUN_RELEASED, outcome_of_loss(step, task));
+    return run_released(step, task, reason, delay_ms);
+}
+
 enum status step_start(struct step *step, const struct command *command)
 {
     const struct command_start *start = &command->start;
@@ -224,10 +283,19 @@ enum status step_start(struct step *step, const struct command *command)
             memcpy(task.now.agent_id, start->agent_id, strlen(start->agent_id) + 1);
             step->who = start->agent_id;
         }
-        lease_renew(step, &task);
+        lease_renew(step, &task, task.lease_ms);
         task_write(step, &task);
     }
     effects_answer(step->effects, command->token, command->kind)->attempt = task.attempts;
+    return STATUS_OK;
+}
+
+static enum status end_completed(struct step *step, struct task *task, const struct outcome *outcome)
+{
+    TRY(task_check_move(step, task, MOVE_COMPLETE));
+    task_end(step, task, MOVE_COMPLETE, TASK_COMPLETED);
+    close_run(step, task, RUN_COMPLETED, outcome);
+    step->broker->totals.completed++;
     return STATUS_OK;
 }
 
@@ -239,37 +307,39 @@ enum status step_complete(struct step *step, const struct command *command)
 
     TRY(limits_check_outcome(&complete->outcome, &step->error));
     TRY(run_load(step, complete->run, RUN_COMPLETED, &task, &is_repeat));
-    if (!is_repeat) {
-        TRY(task_check_move(step, &task, MOVE_COMPLETE));
-        task_end(step, &task, MOVE_COMPLETE, TASK_COMPLETED);
-        close_run(step, &task, RUN_COMPLETED, &complete->outcome);
-        step->broker->totals.completed++;
-    }
+    if (!is_repeat)
+        TRY(end_completed(step, &task, &complete->outcome));
     effects_answer(step->effects, command->token, command->kind)->state = TASK_COMPLETED;
+    return STATUS_OK;
+}
+
+static enum status end_failed(struct step *step, struct task *task, const struct command_fail *failed)
+{
+    bool for_good = false;
+
+    TRY(task_check_move(step, task, task->canceling ? MOVE_CANCEL : MOVE_FAIL));
+    TRY(fails_for_good(step, task, failed->outcome.error_type, &for_good));
+    if (failed->failure == FAILURE_BY_CRASH)
+        task->crashes++;
+    step->broker->totals.failed++;
+    if (task->canceling)
+        task_end(step, task, MOVE_CANCEL, TASK_CANCELED);
+    else
+        retry_or_fail(step, task, MOVE_FAIL, failed->final || for_good, failed->retry_after_ms);
+    close_run(step, task, RUN_FAILED, &failed->outcome);
     return STATUS_OK;
 }
 
 enum status step_fail(struct step *step, const struct command *command)
 {
-    const struct command_fail *fail = &command->fail;
+    const struct command_fail *failed = &command->fail;
     struct task task;
     bool is_repeat = false;
 
-    TRY(limits_check_outcome(&fail->outcome, &step->error));
-    TRY(run_load(step, fail->run, RUN_FAILED, &task, &is_repeat));
-    if (!is_repeat) {
-        bool for_good = false;
-        TRY(task_check_move(step, &task, task.canceling ? MOVE_CANCEL : MOVE_FAIL));
-        TRY(fails_for_good(step, &task, fail->outcome.error_type, &for_good));
-        if (fail->failure == FAILURE_BY_CRASH)
-            task.crashes++;
-        step->broker->totals.failed++;
-        if (task.canceling)
-            task_end(step, &task, MOVE_CANCEL, TASK_CANCELED);
-        else
-            retry_or_fail(step, &task, MOVE_FAIL, fail->final || for_good, fail->retry_after_ms);
-        close_run(step, &task, RUN_FAILED, &fail->outcome);
-    }
+    TRY(limits_check_outcome(&failed->outcome, &step->error));
+    TRY(run_load(step, failed->run, RUN_FAILED, &task, &is_repeat));
+    if (!is_repeat)
+        TRY(end_failed(step, &task, failed));
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;
     return STATUS_OK;
 }
@@ -282,7 +352,87 @@ enum status step_release(struct step *step, const struct command *command)
 
     TRY(run_load(step, release->run, RUN_RELEASED, &task, &is_repeat));
     if (!is_repeat)
-        TRY(run_released(step, &task, release->reason, release->delay_ms));
+        TRY(give_back(step, &task, release->reason, release->delay_ms));
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;
+    return STATUS_OK;
+}
+
+/* The word that ends the run; a repeat of it gets the first answer. */
+static enum run_end word_of_exit(enum exit_kind how)
+{
+    static const enum run_end words[EXIT_KINDS] = {
+        [EXIT_COMPLETED] = RUN_COMPLETED, [EXIT_FAILED] = RUN_FAILED,     [EXIT_CRASHED] = RUN_FAILED,
+        [EXIT_TIMED_OUT] = RUN_FAILED,    [EXIT_RELEASED] = RUN_RELEASED, [EXIT_CANCELED] = RUN_RELEASED,
+        [EXIT_LOST] = RUN_LOST,
+    };
+
+    return words[how];
+}
+
+static enum status end_canceled(struct step *step, struct task *task, const struct outcome *outcome)
+{
+    task_end(step, task, MOVE_CANCEL, TASK_CANCELED);
+    close_run(step, task, RUN_RELEASED, outcome);
+    return STATUS_OK;
+}
+
+static enum status end_as_reported(struct step *step, struct task *task, const struct command_report_exit *report)
+{
+    static const enum failure failures[EXIT_KINDS] = {
+        [EXIT_FAILED] = FAILURE_OF_ATTEMPT, [EXIT_CRASHED] = FAILURE_BY_CRASH, [EXIT_TIMED_OUT] = FAILURE_BY_TIMEOUT};
+    struct command_fail failed = {.run = report->run,
+                                  .failure = failures[report->how],
+                                  .final = report->final,
+                                  .retry_after_ms = report->delay_ms,
+                                  .outcome = report->outcome};
+
+    switch (word_of_exit(report->how)) {
+    case RUN_COMPLETED:
+        return end_completed(step, task, &report->outcome);
+    case RUN_RELEASED:
+        if (report->how == EXIT_CANCELED && task->canceling)
+            return end_canceled(step, task, &report->outcome);
+        return give_back(step, task, report->outcome.message, report->delay_ms);
+    case RUN_LOST:
+        return run_lost(step, task);
+    case RUN_FAILED:
+    case RUN_SUSPENDED:
+    case RUN_IS_OPEN:
+        break;
+    }
+    return end_failed(step, task, &failed);
+}
+
+enum status step_report_exit(struct step *step, const struct command *command)
+{
+    const struct command_report_exit *report = &command->report_exit;
+    struct task task;
+    bool is_repeat = false;
+
+    TRY(limits_check_exit(report, &step->error));
+    TRY(run_load(step, report->run, word_of_exit(report->how), &task, &is_repeat));
+    task.output_pending = report->streams_pending;
+    if (!is_repeat)
+        TRY(end_as_reported(step, &task, report));
+    struct answer *answer = effects_answer(step->effects, command->token, command->kind);
+    answer->exit.state = task.run_end_state;
+    answer->exit.finishing = task.now.finishing;
+    return STATUS_OK;
+}
+
+enum status step_finish(struct step *step, const struct command *command)
+{
+    const struct command_finish *finish = &command->finish;
+    struct task task;
+
+    TRY(task_load(step, finish->run.task_id, &task));
+    bool is_its_last = finish->run.fence != 0 && task.fence == finish->run.fence && task.run_end != RUN_IS_OPEN;
+    if (!is_its_last || !(task.now.finishing || task_has_ended(task.now.state)))
+        return run_is_stale(step, &task);
+    if (step->who[0] != '\0')
+        step->who = arena_text(&step->effects->arena, bytes_of_text(task.now.agent_id));
+    if (task.now.finishing)
+        run_finished(step, &task, finish->output_incomplete);
+    effects_answer(step->effects, command->token, command->kind)->state = task.now.state;
     return STATUS_OK;
 }

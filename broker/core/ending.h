@@ -18,7 +18,9 @@ void outcome_drop(struct step *step, struct task *task);
 void task_expired(struct step *step, struct task *task);
 /* A finishing task is over: its output is all there, or was waited for long enough. */
 void run_finished(struct step *step, struct task *task, bool output_incomplete);
-/* The lease of a held task has run out. */
+/* The lease of a held task has run out; a reaping one is known to be gone. */
 enum status run_lost(struct step *step, struct task *task) NODISCARD;
+/* A reaping task has waited out the reap grace: it is lost, or SUSPENDED where its submitter wants to look first. */
+enum status run_given_up(struct step *step, struct task *task) NODISCARD;
 /* Gives back a held task as interrupted. delay_ms 0 stands for the backoff of interruptions. */
 enum status run_released(struct step *step, struct task *task, const char *reason, uint32_t delay_ms) NODISCARD;

@@ -12,22 +12,29 @@ static void note_progress(struct step *step, const struct task *task, const stru
         effects_change(step->effects, task->id);
 }
 
-static enum status answer_beat(struct step *step, const struct beat *beat, struct beat_reply *reply)
+static enum status answer_beat(struct step *step, const struct agent *agent, const struct beat *beat,
+                               struct beat_reply *reply)
 {
     struct task task;
     bool is_repeat = false;
     enum status status = run_load(step, beat->run, RUN_IS_OPEN, &task, &is_repeat);
 
     *reply = (struct beat_reply){.run = beat->run, .verdict = VERDICT_STALE, .reason = ""};
+    /* It may have been on its way when the outcome was reported: what is left to do goes on. */
+    if (status == STATUS_ABORTED && task.now.finishing && task.fence == beat->run.fence)
+        reply->verdict = VERDICT_GO_ON;
     /* Also what cannot be read: nobody could end that run well any more. */
     if (status == STATUS_ABORTED || status == STATUS_NOT_FOUND || status == STATUS_DATA_LOSS)
         return STATUS_OK;
     TRY(status);
-    lease_renew(step, &task);
+    reply->lease_ms = lease_promise(step, agent, &task);
+    lease_renew(step, &task, reply->lease_ms);
     note_progress(step, &task, beat);
     reply->verdict = VERDICT_GO_ON;
-    reply->lease_ms = step->broker->settings.lease_ms;
-    if (task.canceling) {
+    if (task.reaping) {
+        reply->verdict = VERDICT_KILL;
+        reply->reason = "its lease was lost: end it, and say so";
+    } else if (task.canceling) {
         reply->verdict = VERDICT_STOP;
         reply->reason = arena_text(&step->effects->arena, bytes_of_text(task.cancel_reason));
     } else if (run_timeout_has_passed(step, &task)) {
@@ -40,6 +47,7 @@ static enum status answer_beat(struct step *step, const struct beat *beat, struc
 enum status step_heartbeat(struct step *step, const struct command *command)
 {
     const struct command_heartbeat *heartbeat = &command->heartbeat;
+    const struct broker_settings *settings = &step->broker->settings;
 
     TRY(limits_check_heartbeat(heartbeat, &step->error));
     TRY(epoch_check(step, &heartbeat->seen));
@@ -47,16 +55,19 @@ enum status step_heartbeat(struct step *step, const struct command *command)
     if (agent != NULL && heartbeat->incarnation < agent->incarnation)
         return error_set(&step->error, STATUS_ABORTED, "STALE_INCARNATION",
                          "a newer incarnation of %s has taken its place; end this one", heartbeat->agent_id);
-    if (agent != NULL)
+    if (agent != NULL) {
         agents_heard(&step->broker->agents, agent, step->now.store_ms);
+        rhythm_beat(&agent->rhythm, step->now.store_ms, settings->heartbeat_ms, settings->lease_max_ms);
+    }
 
     struct beat_reply *replies = arena_zero(&step->effects->arena, heartbeat->beat_count, sizeof *replies);
     for (size_t i = 0; i < heartbeat->beat_count; i++)
-        TRY(answer_beat(step, &heartbeat->beats[i], &replies[i]));
+        TRY(answer_beat(step, agent, &heartbeat->beats[i], &replies[i]));
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
     answer->heartbeat.replies = replies;
     answer->heartbeat.count = heartbeat->beat_count;
     answer->heartbeat.draining = drains_find(&step->broker->drains, heartbeat->agent_id) != NULL;
+    answer->heartbeat.terms = broker_terms(step->broker);
     answer->heartbeat.registered = agent != NULL && agent->incarnation == heartbeat->incarnation;
     return STATUS_OK;
 }

@@ -4,6 +4,8 @@
 #include "broker/core/ending.h"
 #include "broker/core/epoch.h"
 
+#define REAPED_BECAUSE "its lease was lost: end it, and say so"
+
 static uint64_t later(uint64_t a_ms, uint64_t b_ms)
 {
     return a_ms > b_ms ? a_ms : b_ms;
@@ -32,19 +34,60 @@ bool start_timeout_has_passed(const struct step *step, const struct task *task)
     return task->now.state == TASK_ASSIGNED && deadline_has_passed(step, task);
 }
 
-uint64_t lease_end_ms(const struct broker *broker, uint64_t begin_ms)
+uint64_t lease_end_ms(uint64_t begin_ms, uint32_t lease_ms)
 {
-    return begin_ms + broker->settings.lease_ms + 1;
+    return begin_ms + lease_ms + 1;
+}
+
+/* What its heartbeats so far call for; 0 while they are not known. */
+static uint32_t adapted_ms(const struct broker *broker, const struct agent *agent)
+{
+    const struct broker_settings *settings = &broker->settings;
+    uint64_t lease_ms = agent != NULL ? rhythm_lease_ms(&agent->rhythm) : 0;
+
+    if (lease_ms == 0)
+        return 0;
+    if (lease_ms < settings->lease_min_ms)
+        return settings->lease_min_ms;
+    return lease_ms < settings->lease_max_ms ? (uint32_t)lease_ms : settings->lease_max_ms;
+}
+
+uint32_t lease_of_agent_ms(const struct broker *broker, const struct agent *agent)
+{
+    uint32_t lease_ms = adapted_ms(broker, agent);
+
+    return lease_ms > 0 ? lease_ms : broker->settings.lease_ms;
+}
+
+uint32_t lease_at_claim_ms(const struct broker *broker, const char *agent_id)
+{
+    return (uint32_t)later(broker->settings.lease_ms, adapted_ms(broker, agents_nearest(&broker->agents, agent_id)));
+}
+
+uint32_t lease_promise(struct step *step, const struct agent *agent, struct task *task)
+{
+    uint32_t lease_ms = adapted_ms(step->broker, agent);
+
+    if (lease_ms == 0)
+        lease_ms = (uint32_t)later(step->broker->settings.lease_ms, task->lease_ms);
+    if (lease_ms > task->lease_ms) {
+        task->lease_ms = lease_ms;
+        task_write_quietly(step, task);
+    }
+    return lease_ms;
 }
 
 /* The end of a lease that begins now. */
-static uint64_t lease_until_ms(const struct step *step, const struct task *task)
+static uint64_t lease_until_ms(const struct step *step, const struct task *task, uint32_t lease_ms)
 {
-    uint64_t until_ms = lease_end_ms(step->broker, step->now.store_ms);
+    const struct broker_settings *settings = &step->broker->settings;
+    uint64_t until_ms = lease_end_ms(step->now.store_ms, lease_ms);
     uint64_t most_ms = task->run_deadline_ms;
 
+    if (task->reaping)
+        return until_ms + settings->reap_grace_ms;
     if (task->now.state == TASK_RUNNING)
-        most_ms += step->broker->settings.terminate_ms;
+        most_ms += settings->terminate_ms;
     return task->run_deadline_ms > 0 && until_ms > most_ms ? most_ms : until_ms;
 }
 
@@ -56,16 +99,18 @@ void run_assign(struct step *step, struct task *task, bool starts)
     if (starts)
         run_begin(step, task);
     task->now.time_base = STORE_TIME;
-    task->now.due_ms = lease_until_ms(step, task);
+    task->now.due_ms = lease_until_ms(step, task, task->lease_ms);
 }
 
-void lease_renew(struct step *step, struct task *task)
+void lease_renew(struct step *step, struct task *task, uint32_t lease_ms)
 {
-    uint64_t until_ms = lease_until_ms(step, task);
+    uint64_t heard_until_ms = lease_end_ms(step->now.store_ms, lease_ms);
+    uint64_t until_ms = lease_until_ms(step, task, lease_ms);
 
     struct run *run = runs_obtain(&step->broker->runs, task->id, task->fence);
     if (run != NULL) {
         run->renewed_until_ms = later(run->renewed_until_ms, until_ms);
+        run->heard_until_ms = later(run->heard_until_ms, heard_until_ms);
         return;
     }
     if (until_ms <= task->now.due_ms)
@@ -75,9 +120,39 @@ void lease_renew(struct step *step, struct task *task)
 }
 
 /* Nothing is lost before this, so that a broker that was away gives everybody time to be heard again. */
-static uint64_t first_loss_ms(const struct broker *broker)
+static uint64_t first_loss_ms(const struct broker *broker, uint32_t lease_ms)
 {
-    return lease_end_ms(broker, broker->opened_ms);
+    return lease_end_ms(broker->opened_ms, lease_ms);
+}
+
+static void reap(struct step *step, struct task *task, uint64_t lost_ms)
+{
+    const struct run *run = runs_find(&step->broker->runs, task->id, task->fence);
+    struct run_name name = {.task_id = task->id, .fence = task->fence};
+
+    /* Its run timeout ends a lease while its holder is still heard: the grace counts from the last word. */
+    if (run != NULL)
+        lost_ms = later(lost_ms, run->heard_until_ms);
+    else if (run_timeout_has_passed(step, task))
+        lost_ms = lease_end_ms(lost_ms, task->lease_ms);
+    task->reaping = true;
+    task->now.due_ms = lost_ms + step->broker->settings.reap_grace_ms;
+    task_note(task, EVENT_REAPING, REAPED_BECAUSE);
+    task_write(step, task);
+    step->broker->totals.expired_leases++;
+    effects_push(step->effects, task->now.agent_id, name, VERDICT_KILL, REAPED_BECAUSE);
+}
+
+/* It was not heard of in time. */
+static enum status take_back(struct step *step, struct task *task, uint64_t lost_ms)
+{
+    if (task->supervised && task->now.state == TASK_RUNNING && !task->reaping) {
+        reap(step, task, lost_ms);
+        return STATUS_OK;
+    }
+    if (!epoch_is_present(step->broker, task->fence))
+        return run_released(step, task, "it was claimed before the store's epoch was raised", 0);
+    return task->reaping ? run_given_up(step, task) : run_lost(step, task);
 }
 
 static enum status look_at_run(struct step *step, uint64_t id)
@@ -86,16 +161,14 @@ static enum status look_at_run(struct step *step, uint64_t id)
     struct task task;
 
     TRY(task_load(step, id, &task));
-    if (!task_is_held(task.now.state))
+    if (!task_is_at_work(&task))
         return STATUS_DATA_LOSS;
     run = runs_find(&step->broker->runs, id, task.fence);
-    uint64_t due_ms = later(task.now.due_ms, first_loss_ms(step->broker));
+    uint64_t due_ms = later(task.now.due_ms, first_loss_ms(step->broker, task.lease_ms));
     if (run != NULL)
         due_ms = later(due_ms, run->renewed_until_ms);
-    if (due_ms <= step->now.store_ms && !epoch_is_present(step->broker, task.fence))
-        return run_released(step, &task, "it was claimed before the store's epoch was raised", 0);
     if (due_ms <= step->now.store_ms)
-        return run_lost(step, &task);
+        return take_back(step, &task, due_ms);
     task.now.due_ms = due_ms;
     task_write_quietly(step, &task);
     return STATUS_OK;
@@ -115,7 +188,7 @@ static enum status first_row(struct step *step, struct key *ret_key)
 
 enum status leases_tick(struct step *step, uint32_t max)
 {
-    if (step->now.store_ms < first_loss_ms(step->broker))
+    if (step->now.store_ms < first_loss_ms(step->broker, step->broker->settings.lease_ms))
         return STATUS_OK;
     for (uint32_t i = 0; i < max; i++) {
         struct key row;
@@ -147,7 +220,7 @@ enum status leases_next_ms(struct step *step, uint64_t *ret_ms)
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     TRY(status);
-    uint64_t due_ms = later(load_u64(row.data), first_loss_ms(step->broker));
+    uint64_t due_ms = later(load_u64(row.data), first_loss_ms(step->broker, step->broker->settings.lease_ms));
     *ret_ms = due_ms > step->now.store_ms ? due_ms - step->now.store_ms : 0;
     return STATUS_OK;
 }

@@ -223,6 +223,13 @@ enum status limits_check_outcome(const struct outcome *outcome, struct error *er
     return check_size("outcome.content_type", strlen(outcome->content_type), CONTENT_TYPE_MAX, error);
 }
 
+enum status limits_check_exit(const struct command_report_exit *report, struct error *error)
+{
+    if (report->how < EXIT_COMPLETED || report->how >= EXIT_KINDS)
+        return BAD_FIELD(error, "how: one of the ways in which a run ends is needed");
+    return limits_check_outcome(&report->outcome, error);
+}
+
 enum status limits_check_set_limit(const struct command_set_limit *set, struct error *error)
 {
     bool sets = set->has_max_running || set->has_rate || set->has_pause;

@@ -9,7 +9,7 @@
 #define OUTCOME_VERSION 2
 
 #define CHECKSUM_SIZE 4
-#define TASK_FIXED_SIZE 169 /* with the version, before the texts and the checksum */
+#define TASK_FIXED_SIZE 173 /* with the version, before the texts and the checksum */
 
 enum task_flag {
     FLAG_CANCELING = 1,
@@ -168,6 +168,7 @@ struct bytes record_of_task(struct buffer *buffer, const struct task *task)
     at = put_u64(at, task->budget_id);
     at = put_u64(at, task->used_micro_dollars);
     at = put_u64(at, task->used_tokens);
+    at = put_u32(at, task->lease_ms);
     at = put_u32(at, task->start_timeout_ms);
     at = put_u32(at, task->run_timeout_ms);
     at = put_u32(at, task->backoff_ms);
@@ -200,6 +201,7 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
     task->id = id;
     task->event = EVENT_NONE;
     task->why = NULL;
+    task->output_pending = false;
     task->now.state = (enum task_state)reader_u8(&reader);
     read_flags(reader_u16(&reader), task);
     task->now.priority = reader_u8(&reader);
@@ -235,6 +237,7 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
     task->budget_id = reader_u64(&reader);
     task->used_micro_dollars = reader_u64(&reader);
     task->used_tokens = reader_u64(&reader);
+    task->lease_ms = reader_u32(&reader);
     task->start_timeout_ms = reader_u32(&reader);
     task->run_timeout_ms = reader_u32(&reader);
     task->backoff_ms = reader_u32(&reader);

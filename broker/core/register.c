@@ -2,6 +2,7 @@
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
 #include "broker/core/epoch.h"
+#include "broker/core/lease.h"
 #include "broker/core/limits.h"
 
 #include <stdlib.h>
@@ -77,7 +78,10 @@ static enum status release_rest(struct step *step, const struct command_register
         struct run_name run = {.task_id = task.id, .fence = task.fence};
         if (bsearch(&run, held, registration->held_count, sizeof run, compare_runs) != NULL)
             continue;
-        TRY(run_released(step, &task, "its agent has started anew", 0));
+        /* Its processes may outlive their supervisor: they are waited for as those of a lost one. */
+        if (task.supervised && task.now.state == TASK_RUNNING && !registration->all_gone)
+            continue;
+        TRY(task.reaping ? run_lost(step, &task) : run_released(step, &task, "its agent has started anew", 0));
         answer->registration.released[answer->registration.released_count++] = run;
     }
     return STATUS_OK;
@@ -116,7 +120,7 @@ enum status step_register(struct step *step, const struct command *command)
     bool is_same = registration->incarnation == previous && (agent != NULL || memory.exists);
     agents_put(&broker->agents, registration, step->now.store_ms);
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
-    answer->registration.heartbeat_ms = broker->settings.heartbeat_ms;
+    answer->registration.terms = broker_terms(broker);
     answer->registration.lease_ms = broker->settings.lease_ms;
     answer->registration.store_id = broker->counters.store_id;
     answer->registration.draining = drains_find(&broker->drains, registration->agent_id) != NULL;
@@ -156,6 +160,9 @@ static enum status view_agent(struct step *step, const struct agent *agent, size
         .profile_count = agent->profile_count,
         .held = (uint32_t)holding.count,
         .silent_ms = step->now.store_ms - agent->heard_ms,
+        .interval_us = (uint64_t)agent->rhythm.interval_us,
+        .lateness_us = (uint64_t)agent->rhythm.lateness_us,
+        .lease_ms = lease_of_agent_ms(step->broker, agent),
         .is_known = true,
         .draining = drain != NULL,
         .drained_by = drain != NULL ? drain->by : "",

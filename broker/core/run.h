@@ -16,6 +16,7 @@ struct run {
     uint64_t task_id;
     uint64_t fence;
     uint64_t renewed_until_ms; /* store time */
+    uint64_t heard_until_ms;   /* the same, also where its run timeout ends the lease earlier */
     uint32_t progress_percent;
     char *progress_text;    /* NULL = none */
     struct index_node node; /* in runs.by_task */

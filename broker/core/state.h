@@ -32,7 +32,7 @@ enum task_move {
     MOVE_COMPLETE = 8,
     MOVE_FAIL = 9,
     MOVE_RELEASE = 10, /* given back by its holder, or taken back from it */
-    MOVE_LOSE = 11,    /* its lease ran out */
+    MOVE_LOSE = 11,    /* its lease ran out; of a supervised one: and it is gone, or the reap grace has passed */
     MOVE_SUSPEND = 12,
     MOVE_RESUME = 13,
     MOVE_CANCEL = 14,

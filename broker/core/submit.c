@@ -99,6 +99,7 @@ static struct task task_of_spec(const struct step *step, uint64_t id, const stru
         .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
         .max_crashes = (uint8_t)(spec->max_crashes > 0 ? spec->max_crashes : CRASHES_DEFAULT),
         .max_deliveries = (uint16_t)(spec->max_deliveries > 0 ? spec->max_deliveries : DELIVERIES_DEFAULT),
+        .lost_policy = spec->on_lost > 0 ? spec->on_lost : LOST_REASSIGN,
         .dependency_policy = spec->on_dependency_failure > 0 ? spec->on_dependency_failure : DEPENDENCY_FAIL,
         .submitted_ms = step->now.wall_ms,
         .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : step->broker->settings.retention_ms,

@@ -29,7 +29,7 @@ enum run_end {
 struct task_place {
     enum task_state state;
     uint8_t priority;
-    bool finishing; /* RUNNING: the outcome is there, its output is still on its way */
+    bool finishing; /* RUNNING: the outcome is there, its output is still on its way; nobody holds it */
     uint32_t lane;
     uint64_t turn;            /* among those of its priority */
     uint64_t parent_id;       /* 0 = none */
@@ -76,6 +76,7 @@ struct task {
     uint64_t used_micro_dollars;
     uint64_t used_tokens;
     uint64_t retention_ms;
+    uint32_t lease_ms; /* the longest that its holder was promised */
     uint32_t start_timeout_ms;
     uint32_t run_timeout_ms;
     uint32_t backoff_ms;
@@ -84,7 +85,14 @@ struct task {
     /* In hand only: what the next event of it says. */
     enum event_kind event; /* set by task_move and task_note */
     const char *why;       /* NULL = nothing; borrowed until the write */
+    bool output_pending;   /* the run that ends has output that is still on its way */
 };
+
+/* ASSIGNED or RUNNING, and somebody is still at it. */
+static inline bool task_is_at_work(const struct task *task)
+{
+    return task_is_held(task->now.state) && !task->now.finishing;
+}
 
 /* A row of an index: a key without a value. */
 struct index_row {

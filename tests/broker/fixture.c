@@ -186,24 +186,33 @@ uint64_t submit(struct world *world, const char *agent_type)
     return submit_spec(world, spec_of(agent_type));
 }
 
-static struct run_name claim_one(struct world *world, const char *agent_id, const char *agent_type, bool starts)
+static struct run_name claim_one(struct world *world, struct command command)
 {
-    struct command command = command_claim(world, agent_id, agent_type);
-
-    command.claim.start = starts;
     const struct answer *answer = world_do(world, &command);
-    cr_assert_eq(answer->claim.count, 1, "%s got %zu tasks", agent_id, answer->claim.count);
+    cr_assert_eq(answer->claim.count, 1, "%s got %zu tasks", command.claim.agent_id, answer->claim.count);
     return (struct run_name){.task_id = answer->claim.tasks[0]->id, .fence = answer->claim.tasks[0]->fence};
 }
 
 struct run_name claim(struct world *world, const char *agent_id, const char *agent_type)
 {
-    return claim_one(world, agent_id, agent_type, false);
+    return claim_one(world, command_claim(world, agent_id, agent_type));
 }
 
 struct run_name claim_started(struct world *world, const char *agent_id, const char *agent_type)
 {
-    return claim_one(world, agent_id, agent_type, true);
+    struct command command = command_claim(world, agent_id, agent_type);
+
+    command.claim.start = true;
+    return claim_one(world, command);
+}
+
+struct run_name claim_supervised(struct world *world, const char *agent_id, const char *agent_type)
+{
+    struct command command = command_claim(world, agent_id, agent_type);
+
+    command.claim.start = true;
+    command.claim.supervised = true;
+    return claim_one(world, command);
 }
 
 void claim_nothing(struct world *world, const char *agent_id, const char *agent_type)
@@ -232,6 +241,22 @@ enum task_state fail(struct world *world, struct run_name run)
     struct command command = command_of_run(COMMAND_FAIL, run);
 
     return world_do(world, &command)->state;
+}
+
+struct command command_of_exit(struct run_name run, enum exit_kind how)
+{
+    return (struct command){
+        .kind = COMMAND_REPORT_EXIT,
+        .report_exit = {.run = run,
+                        .how = how,
+                        .outcome = {.content_type = "", .message = "", .error_type = "", .exit_status = -1}}};
+}
+
+enum task_state report_exit(struct world *world, struct run_name run, enum exit_kind how)
+{
+    struct command command = command_of_exit(run, how);
+
+    return world_do(world, &command)->exit.state;
 }
 
 enum task_state release(struct world *world, struct run_name run, uint32_t delay_ms)

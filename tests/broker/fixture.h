@@ -55,10 +55,15 @@ uint64_t submit_spec(struct world *world, struct task_spec spec);
 struct run_name claim(struct world *world, const char *agent_id, const char *agent_type);
 /* The same with start. */
 struct run_name claim_started(struct world *world, const char *agent_id, const char *agent_type);
+/* The same, supervised. */
+struct run_name claim_supervised(struct world *world, const char *agent_id, const char *agent_type);
 void claim_nothing(struct world *world, const char *agent_id, const char *agent_type);
 void start(struct world *world, struct run_name run);
 void complete(struct world *world, struct run_name run);
 enum task_state fail(struct world *world, struct run_name run);
+struct command command_of_exit(struct run_name run, enum exit_kind how);
+/* Returns the state that it led to, or leads to. */
+enum task_state report_exit(struct world *world, struct run_name run, enum exit_kind how);
 enum task_state release(struct world *world, struct run_name run, uint32_t delay_ms);
 void cancel(struct world *world, uint64_t task_id);
 void retry(struct world *world, uint64_t task_id, bool force);

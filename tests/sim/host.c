@@ -67,6 +67,8 @@ struct host *host_new(struct world *world)
 
     host->world = world;
     host->settings = (struct broker_settings){.lease_ms = world->swarm.lease_ms,
+                                              .lease_min_ms = world->swarm.lease_ms,
+                                              .lease_max_ms = world->swarm.lease_ms,
                                               .heartbeat_ms = world->swarm.heartbeat_ms,
                                               .terminate_ms = 10000,
                                               .retention_ms = world->swarm.retention_ms,

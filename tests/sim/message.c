@@ -122,7 +122,7 @@ static void copy_claim(struct reply *reply, const struct answer *answer)
     for (size_t i = 0; i < answer->claim.count; i++)
         add_task(reply, answer->claim.tasks[i]);
     reply->lease_ms = answer->claim.lease_ms;
-    reply->heartbeat_ms = answer->claim.heartbeat_ms;
+    reply->heartbeat_ms = answer->claim.terms.heartbeat_ms;
     reply->is_repeat = answer->claim.is_repeat;
 }
 
@@ -151,7 +151,7 @@ struct reply *reply_of_answer(const struct answer *answer)
         add_task(reply, answer->task);
     if (answer->kind == COMMAND_REGISTER) {
         reply->lease_ms = answer->registration.lease_ms;
-        reply->heartbeat_ms = answer->registration.heartbeat_ms;
+        reply->heartbeat_ms = answer->registration.terms.heartbeat_ms;
     }
     if (answer->kind == COMMAND_CLAIM)
         copy_claim(reply, answer);

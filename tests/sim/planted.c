@@ -161,10 +161,10 @@ enum status __wrap_broker_open(struct broker *broker, struct store_txn *txn, str
 }
 
 AROUND(lease_renew);
-void __wrap_lease_renew(struct step *step, struct task *task)
+void __wrap_lease_renew(struct step *step, struct task *task, uint32_t lease_ms)
 {
     if (!has(NO_RENEWAL))
-        __real_lease_renew(step, task);
+        __real_lease_renew(step, task, has(EXPIRES_EARLY) ? lease_ms / 2 : lease_ms);
 }
 
 AROUND(broker_tick);
@@ -314,10 +314,11 @@ enum status __wrap_step_cancel(struct step *step, const struct command *command)
 }
 
 AROUND(effects_push);
-void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, const char *reason)
+void __wrap_effects_push(struct effects *effects, const char *agent_id, struct run_name run, enum verdict verdict,
+                         const char *reason)
 {
     if (!has(NO_PUSH))
-        __real_effects_push(effects, agent_id, run, reason);
+        __real_effects_push(effects, agent_id, run, verdict, reason);
 }
 
 AROUND(run_lost);

@@ -411,9 +411,10 @@ static void prepare(struct torture *torture)
     fleet->work_ms = options->work_ms;
     (void)snprintf(torture->configuration, sizeof(torture->configuration), "%s/broker.conf", fleet->directory);
     CHECK(configuration_write(torture->configuration,
-                              "[broker]\nlisten = %s\nstore = %s/store\nlease = %" PRIu32 "ms\nheartbeat = %" PRIu32
-                              "ms\n",
-                              fleet->endpoint, fleet->directory, fleet->lease_ms, fleet->lease_ms / 3));
+                              "[broker]\nlisten = %s\nstore = %s/store\nlease = %" PRIu32 "ms\nlease_min = %" PRIu32
+                              "ms\nheartbeat = %" PRIu32 "ms\n",
+                              fleet->endpoint, fleet->directory, fleet->lease_ms, fleet->lease_ms,
+                              fleet->lease_ms / 3));
     torture->begin_ms = torture->progress_ms = clock_boot_ms();
 }
 

@@ -49,8 +49,9 @@ void site_start_broker(void)
     char *listen = format_text("broker.listen=%s", site.broker_endpoint);
     CLEANUP(free)
     char *store = format_text("broker.store=%s/broker", site.directory);
-    site.broker = start(GANGER_BROKER_PROGRAM, (const char *[]){listen, store, "broker.store_max=256M",
-                                                                "broker.heartbeat=200ms", "broker.lease=5s", NULL});
+    site.broker =
+        start(GANGER_BROKER_PROGRAM, (const char *[]){listen, store, "broker.store_max=256M", "broker.heartbeat=200ms",
+                                                      "broker.lease=5s", "broker.lease_min=5s", NULL});
 }
 
 void site_start_context(void)
