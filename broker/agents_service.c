@@ -128,6 +128,8 @@ void agents_service_answer_claim(struct shell *shell, struct rpc_call *call, con
     for (size_t i = 0; i < count; i++) {
         ganger__v1__assignment__init(&assignments[i]);
         assignments[i].task = message_of_task(&shell->arena, answer->claim.tasks[i]);
+        assignments[i].checkpoint = borrowed_bytes(answer->claim.tasks[i]->checkpoint);
+        assignments[i].answer = borrowed_bytes(answer->claim.tasks[i]->answer);
         assignments[i].lease_ms = answer->claim.lease_ms;
         assignments[i].heartbeat_ms = answer->claim.terms.heartbeat_ms;
         assignments[i].reap_grace_ms = answer->claim.terms.reap_grace_ms;
@@ -203,6 +205,7 @@ static struct beat *beats_of_messages(struct arena *arena, Ganger__V1__Beat *con
             .run = {.task_id = messages[i]->task_id, .fence = messages[i]->fence},
             .progress_percent = messages[i]->progress_percent,
             .progress_text = messages[i]->progress_text,
+            .checkpoint = bytes_of_message(messages[i]->checkpoint),
         };
     return beats;
 }
@@ -417,6 +420,26 @@ static void finish_task(Ganger__V1__Agents_Service *service, const Ganger__V1__F
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void suspend_task(Ganger__V1__Agents_Service *service, const Ganger__V1__SuspendTaskRequest *request,
+                         Ganger__V1__SuspendTaskResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__SuspendTaskResponse response = GANGER__V1__SUSPEND_TASK_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_SUSPEND,
+        .suspend = {.run = {.task_id = request->task_id, .fence = request->fence},
+                    .reason = request->reason,
+                    .checkpoint = bytes_of_message(request->checkpoint)},
+    };
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.state = (Ganger__V1__TaskState)answer->state;
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void attend(Ganger__V1__Agents_Service *service, const Ganger__V1__AttendRequest *request,
                    Ganger__V1__Command_Closure closure, void *closure_data)
 {
@@ -441,6 +464,7 @@ const struct rpc_method agents_methods[] = {
     {.name = "PauseLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "ReportExit", .request_max = OUTCOME_REQUEST_MAX},
     {.name = "FinishTask", .request_max = SMALL_REQUEST_MAX},
+    {.name = "SuspendTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "Attend", .streams = true, .request_max = SMALL_REQUEST_MAX},
 };
 

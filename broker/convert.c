@@ -10,7 +10,7 @@ char *borrowed_text(const char *text)
     return pointer.text;
 }
 
-static ProtobufCBinaryData borrowed_bytes(struct bytes bytes)
+ProtobufCBinaryData borrowed_bytes(struct bytes bytes)
 {
     return (ProtobufCBinaryData){.len = bytes.size, .data = (uint8_t *)borrowed_text((const char *)bytes.data)};
 }
@@ -244,6 +244,8 @@ Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *v
     message->progress_percent = view->progress_percent;
     message->progress_text = borrowed_text(view->progress_text);
     message->cancel_reason = borrowed_text(view->cancel_reason);
+    message->suspending = view->suspending;
+    message->suspend_reason = borrowed_text(view->suspend_reason);
     return message;
 }
 

@@ -28,3 +28,4 @@ Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t 
                                             size_t *ret_count);
 /* Messages do not have const members; nothing writes to what a response borrows. */
 char *borrowed_text(const char *text);
+ProtobufCBinaryData borrowed_bytes(struct bytes bytes);

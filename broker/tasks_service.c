@@ -193,6 +193,40 @@ static void retry_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__Ret
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void ask_suspend(Ganger__V1__Tasks_Service *service, const Ganger__V1__AskSuspendRequest *request,
+                        Ganger__V1__AskSuspendResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__AskSuspendResponse response = GANGER__V1__ASK_SUSPEND_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_ASK_SUSPEND,
+                              .ask_suspend = {.task_id = request->task_id, .reason = request->reason}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.task = message_of_task(&shell->arena, answer->task);
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void resume_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__ResumeTaskRequest *request,
+                        Ganger__V1__ResumeTaskResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__ResumeTaskResponse response = GANGER__V1__RESUME_TASK_RESPONSE__INIT;
+    struct command command = {
+        .kind = COMMAND_RESUME,
+        .resume = {.task_id = request->task_id, .answer = bytes_of_message(request->answer)},
+    };
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.task = message_of_task(&shell->arena, answer->task);
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void get_history(Ganger__V1__Tasks_Service *service, const Ganger__V1__GetHistoryRequest *request,
                         Ganger__V1__GetHistoryResponse_Closure closure, void *closure_data)
 {
@@ -233,6 +267,8 @@ const struct rpc_method tasks_methods[] = {
     {.name = "ListTasks", .request_max = LIST_REQUEST_MAX},
     {.name = "CancelTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "RetryTask", .request_max = SMALL_REQUEST_MAX},
+    {.name = "AskSuspend", .request_max = SMALL_REQUEST_MAX},
+    {.name = "ResumeTask", .request_max = 2 * SMALL_REQUEST_MAX},
     {.name = "GetHistory", .request_max = SMALL_REQUEST_MAX},
     {.name = "WatchEvents", .streams = true, .request_max = SMALL_REQUEST_MAX},
 };

@@ -126,6 +126,16 @@ static void send_release(struct run *run, struct decision *decision)
     send_call(run, "ReleaseTask", &request.base);
 }
 
+static void send_suspend(struct run *run, struct decision *decision)
+{
+    Ganger__V1__SuspendTaskRequest request = GANGER__V1__SUSPEND_TASK_REQUEST__INIT;
+
+    request.task_id = run->task_id;
+    request.fence = run->fence;
+    request.reason = decision->message;
+    send_call(run, "SuspendTask", &request.base);
+}
+
 static void send_report(struct run *run)
 {
     Ganger__V1__Outcome outcome = GANGER__V1__OUTCOME__INIT;
@@ -156,6 +166,8 @@ static void send_report(struct run *run)
         send_fail(run, &decision, &outcome);
     else if (decision.kind == DECISION_RELEASE)
         send_release(run, &decision);
+    else if (decision.kind == DECISION_SUSPEND)
+        send_suspend(run, &decision);
     else
         run_move(run, LIFE_DROP);
 }

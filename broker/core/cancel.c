@@ -1,4 +1,5 @@
 /* What submitters and operators do to a task that somebody else works on: cancel it, or give it a new life. */
+#include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
 #include "broker/core/limits.h"
@@ -21,6 +22,7 @@ static void flag_canceling(struct step *step, struct task *task, const char *rea
     struct run_name run = {.task_id = task->id, .fence = task->fence};
 
     task->canceling = true;
+    task->suspending = false;
     task_note(task, EVENT_CANCELING, reason);
     memcpy(task->cancel_reason, reason, strlen(reason) + 1);
     task_write(step, task);
@@ -81,6 +83,7 @@ enum status step_retry(struct step *step, const struct command *command)
     task.cancel_reason[0] = '\0';
     if (task.fence == 0)
         outcome_drop(step, &task); /* no run's, but why it ended without one */
+    checkpoint_drop(step, &task);
     if (task.now.expires_ms <= step->now.wall_ms)
         task.now.expires_ms = 0;
     task_write(step, &task);

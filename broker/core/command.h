@@ -190,6 +190,7 @@ struct beat {
     struct run_name run;
     uint32_t progress_percent;
     const char *progress_text;
+    struct bytes checkpoint; /* empty = unchanged */
 };
 
 struct command_heartbeat {
@@ -321,6 +322,22 @@ struct command_finish {
     bool output_incomplete;
 };
 
+struct command_suspend {
+    struct run_name run;
+    const char *reason;
+    struct bytes checkpoint; /* empty = unchanged */
+};
+
+struct command_ask_suspend {
+    uint64_t task_id;
+    const char *reason;
+};
+
+struct command_resume {
+    uint64_t task_id;
+    struct bytes answer;
+};
+
 struct command_queue_stats {
     const char *namespace;
 };
@@ -342,6 +359,9 @@ enum command_kind {
     COMMAND_RELEASE,
     COMMAND_REPORT_EXIT,
     COMMAND_FINISH,
+    COMMAND_SUSPEND,     /* by the holder */
+    COMMAND_ASK_SUSPEND, /* by somebody else */
+    COMMAND_RESUME,
     COMMAND_QUEUE_STATS,
     COMMAND_LIST_AGENTS,
     COMMAND_HISTORY,
@@ -377,6 +397,9 @@ struct command {
         struct command_release release;
         struct command_report_exit report_exit;
         struct command_finish finish;
+        struct command_suspend suspend;
+        struct command_ask_suspend ask_suspend;
+        struct command_resume resume;
         struct command_queue_stats queue_stats;
         struct command_history history;
         struct command_note note;

@@ -17,6 +17,7 @@ struct task_view {
     bool reaping;
     bool finishing;
     bool output_incomplete;
+    bool suspending;
     struct task_spec spec;
     uint32_t attempts;
     uint32_t crashes;
@@ -36,6 +37,9 @@ struct task_view {
     uint32_t progress_percent;
     const char *progress_text;
     const char *cancel_reason;
+    const char *suspend_reason;
+    struct bytes checkpoint; /* both only with the payload */
+    struct bytes answer;
     size_t size; /* about how much of a message it takes, in bytes */
 };
 
@@ -47,7 +51,14 @@ struct submit_outcome {
 };
 
 /* The numbers are those of the protocol. */
-enum verdict { VERDICT_GO_ON = 1, VERDICT_STOP = 2, VERDICT_STALE = 3, VERDICT_DRAIN = 5, VERDICT_KILL = 6 };
+enum verdict {
+    VERDICT_GO_ON = 1,
+    VERDICT_STOP = 2,
+    VERDICT_STALE = 3,
+    VERDICT_SUSPEND = 4,
+    VERDICT_DRAIN = 5,
+    VERDICT_KILL = 6,
+};
 
 /* What holders are told to count with. */
 struct terms {

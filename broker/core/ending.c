@@ -93,6 +93,8 @@ static void close_run(struct step *step, struct task *task, enum run_end end, co
     task->run_end = end;
     task->run_end_state = task->now.state;
     task->run_deadline_ms = 0;
+    if (task->suspending)
+        task->cancel_reason[0] = '\0';
     task->canceling = false;
     task->suspending = false;
     task->reaping = false;
@@ -235,6 +237,21 @@ enum status run_given_up(struct step *step, struct task *task)
     task_move(task, MOVE_LOSE, TASK_SUSPENDED);
     close_run(step, task, RUN_LOST, &outcome);
     return STATUS_OK;
+}
+
+void run_suspended(struct step *step, struct task *task, const char *reason)
+{
+    struct outcome outcome = {.content_type = "", .message = reason, .error_type = "", .exit_status = -1};
+
+    /* Neither charged as an attempt nor as a claim that led to none. */
+    if (task->now.state == TASK_RUNNING)
+        task->attempts--;
+    task->deliveries--;
+    if (task->canceling)
+        task_end(step, task, MOVE_CANCEL, TASK_CANCELED);
+    else
+        task_move(task, MOVE_SUSPEND, TASK_SUSPENDED);
+    close_run(step, task, RUN_SUSPENDED, &outcome);
 }
 
 enum status run_released(struct step *step, struct task *task, const char *reason, uint32_t delay_ms)

@@ -22,5 +22,7 @@ void run_finished(struct step *step, struct task *task, bool output_incomplete);
 enum status run_lost(struct step *step, struct task *task) NODISCARD;
 /* A reaping task has waited out the reap grace: it is lost, or SUSPENDED where its submitter wants to look first. */
 enum status run_given_up(struct step *step, struct task *task) NODISCARD;
+/* Gives back a RUNNING task until it is resumed. */
+void run_suspended(struct step *step, struct task *task, const char *reason);
 /* Gives back a held task as interrupted. delay_ms 0 stands for the backoff of interruptions. */
 enum status run_released(struct step *step, struct task *task, const char *reason, uint32_t delay_ms) NODISCARD;

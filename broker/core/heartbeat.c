@@ -1,3 +1,4 @@
+#include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
 #include "broker/core/epoch.h"
@@ -10,6 +11,20 @@ static void note_progress(struct step *step, const struct task *task, const stru
 
     if (run != NULL && run_set_progress(run, beat->progress_percent, beat->progress_text))
         effects_change(step->effects, task->id);
+}
+
+/* Most heartbeats have none, or the same as before, and write nothing. */
+static enum status note_checkpoint(struct step *step, struct task *task, const struct beat *beat)
+{
+    bool had_one = task->has_checkpoint;
+    bool changed = false;
+
+    TRY(checkpoint_keep(step, task, beat->checkpoint, &changed));
+    if (changed)
+        step->broker->is_dirty = true;
+    if (changed && !had_one)
+        task_write_quietly(step, task);
+    return STATUS_OK;
 }
 
 static enum status answer_beat(struct step *step, const struct agent *agent, const struct beat *beat,
@@ -30,6 +45,7 @@ static enum status answer_beat(struct step *step, const struct agent *agent, con
     reply->lease_ms = lease_promise(step, agent, &task);
     lease_renew(step, &task, reply->lease_ms);
     note_progress(step, &task, beat);
+    TRY(note_checkpoint(step, &task, beat));
     reply->verdict = VERDICT_GO_ON;
     if (task.reaping) {
         reply->verdict = VERDICT_KILL;
@@ -40,6 +56,9 @@ static enum status answer_beat(struct step *step, const struct agent *agent, con
     } else if (run_timeout_has_passed(step, &task)) {
         reply->verdict = VERDICT_STOP;
         reply->reason = "its run timeout has passed";
+    } else if (task.suspending && task.now.state == TASK_RUNNING) {
+        reply->verdict = VERDICT_SUSPEND;
+        reply->reason = arena_text(&step->effects->arena, bytes_of_text(task.cancel_reason));
     }
     return STATUS_OK;
 }

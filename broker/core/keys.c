@@ -5,11 +5,13 @@
 #include <string.h>
 
 static const char *const table_names[BROKER_TABLES] = {
-    [TABLE_META] = "meta",       [TABLE_TASK] = "task",     [TABLE_STATE] = "state",   [TABLE_READY] = "ready",
-    [TABLE_TIMER] = "timer",     [TABLE_LEASE] = "lease",   [TABLE_HOLDER] = "holder", [TABLE_RESULT] = "result",
-    [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
-    [TABLE_PARENT] = "parent",   [TABLE_EVENT] = "event",   [TABLE_LIMIT] = "limit",   [TABLE_WAITS] = "waits",
-    [TABLE_JOB] = "job",         [TABLE_WALK] = "walk",     [TABLE_QUEUE] = "queue",   [TABLE_TURN] = "turn",
+    [TABLE_META] = "meta",     [TABLE_TASK] = "task",     [TABLE_STATE] = "state",
+    [TABLE_READY] = "ready",   [TABLE_TIMER] = "timer",   [TABLE_LEASE] = "lease",
+    [TABLE_HOLDER] = "holder", [TABLE_RESULT] = "result", [TABLE_SESSION] = "session",
+    [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
+    [TABLE_PARENT] = "parent", [TABLE_EVENT] = "event",   [TABLE_LIMIT] = "limit",
+    [TABLE_WAITS] = "waits",   [TABLE_JOB] = "job",       [TABLE_WALK] = "walk",
+    [TABLE_QUEUE] = "queue",   [TABLE_TURN] = "turn",     [TABLE_CHECKPOINT] = "checkpoint",
     [TABLE_AGENT] = "agent",
 };
 

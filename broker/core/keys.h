@@ -24,6 +24,7 @@
  *                                                  the release of those that wait for an ended task
  *   queue    namespace, NUL, queue, NUL         -> what operators say about it
  *   turn     number                             -> where a fairness key stands in a queue and priority
+ *   checkpoint id                              -> what a run left for the next one, and an answer for that one
  *   agent    agent                              -> that an operator drains it */
 #pragma once
 
@@ -51,6 +52,7 @@ enum broker_table {
     TABLE_WALK,
     TABLE_QUEUE,
     TABLE_TURN,
+    TABLE_CHECKPOINT,
     TABLE_AGENT,
     BROKER_TABLES,
 };

@@ -1,6 +1,7 @@
 #include "broker/core/limits.h"
 
 #include "broker/core/agent.h"
+#include "broker/core/checkpoint.h"
 #include "broker/core/keys.h"
 #include "broker/core/limit.h"
 #include "broker/core/turn.h"
@@ -166,9 +167,19 @@ enum status limits_check_list(const struct command_list *list, struct error *err
     return check_count("page_size", list->page_size, PAGE_MAX, error);
 }
 
+enum status limits_check_checkpoint(const char *field, struct bytes content, struct error *error)
+{
+    return check_size(field, content.size, CHECKPOINT_MAX, error);
+}
+
+enum status limits_check_reason(const char *reason, struct error *error)
+{
+    return check_size("reason", strlen(reason), REASON_MAX, error);
+}
+
 enum status limits_check_cancel(const struct command_cancel *cancel, struct error *error)
 {
-    return check_size("reason", strlen(cancel->reason), REASON_MAX, error);
+    return limits_check_reason(cancel->reason, error);
 }
 
 enum status limits_check_register(const struct command_register *registration, struct error *error)
@@ -211,6 +222,7 @@ enum status limits_check_heartbeat(const struct command_heartbeat *heartbeat, st
         if (heartbeat->beats[i].progress_percent > 100)
             return BAD_FIELD(error, "beats.progress_percent: at most 100 is allowed");
         TRY(check_size("beats.progress_text", strlen(heartbeat->beats[i].progress_text), REASON_MAX, error));
+        TRY(limits_check_checkpoint("beats.checkpoint", heartbeat->beats[i].checkpoint, error));
     }
     return STATUS_OK;
 }

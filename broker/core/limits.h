@@ -48,6 +48,9 @@ enum status limits_check_dependencies(const struct task_spec *spec, struct error
 /* The request as a whole, without its tasks. */
 enum status limits_check_submit(const struct command_submit *submit, struct error *error) NODISCARD;
 enum status limits_check_list(const struct command_list *list, struct error *error) NODISCARD;
+/* A checkpoint or an answer. */
+enum status limits_check_checkpoint(const char *field, struct bytes content, struct error *error) NODISCARD;
+enum status limits_check_reason(const char *reason, struct error *error) NODISCARD;
 enum status limits_check_cancel(const struct command_cancel *cancel, struct error *error) NODISCARD;
 enum status limits_check_register(const struct command_register *registration, struct error *error) NODISCARD;
 enum status limits_check_claim(const struct command_claim *claim, struct error *error) NODISCARD;

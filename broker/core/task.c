@@ -1,5 +1,6 @@
 #include "broker/core/task.h"
 
+#include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/record.h"
 #include "broker/core/release.h"
@@ -214,6 +215,8 @@ void task_erase(struct step *step, struct task *task)
     store_delete(step->txn, TABLE_TASK, key_bytes(&key));
     if (task->has_outcome)
         store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
+    if (task->has_checkpoint)
+        store_delete(step->txn, TABLE_CHECKPOINT, key_bytes(&key));
     update_indexes(step, task);
     task->was = task->now;
     effects_change(step->effects, task->id);
@@ -285,6 +288,20 @@ static enum status view_outcome(struct step *step, const struct task *task, stru
     return STATUS_OK;
 }
 
+static enum status view_checkpoint(struct step *step, const struct task *task, struct task_view *view)
+{
+    struct checkpoint checkpoint;
+    enum status status = checkpoint_load(step, task, &checkpoint);
+
+    if (status == STATUS_DATA_LOSS)
+        return view_damaged(step, task->id);
+    TRY(status);
+    view->checkpoint = arena_bytes(&step->effects->arena, checkpoint.content);
+    view->answer = arena_bytes(&step->effects->arena, checkpoint.answer);
+    view->size += checkpoint.content.size + checkpoint.answer.size;
+    return STATUS_OK;
+}
+
 static uint64_t view_due_in(const struct step *step, const struct task *task)
 {
     uint64_t now_ms = task->now.time_base == WALL_TIME ? step->now.wall_ms : step->now.store_ms;
@@ -301,6 +318,7 @@ static void view_state(struct step *step, const struct task *task, struct task_v
     const char **limits = lane->limits != NULL ? arena_zero(arena, lane->limit_count, sizeof limits[0]) : NULL;
     const struct lane_name name = lane_name(lane, limits);
     const struct run *run = runs_find(&step->broker->runs, task->id, task->fence);
+    const char *reason = arena_text(arena, bytes_of_text(task->cancel_reason));
 
     *view = (struct task_view){
         .id = task->id,
@@ -309,6 +327,7 @@ static void view_state(struct step *step, const struct task *task, struct task_v
         .reaping = task->reaping,
         .finishing = task->now.finishing,
         .output_incomplete = task->output_incomplete,
+        .suspending = task->suspending,
         .spec.namespace = name.namespace,
         .spec.queue = name.queue,
         .spec.agent_type = name.agent_type,
@@ -343,7 +362,8 @@ static void view_state(struct step *step, const struct task *task, struct task_v
         .progress_percent = run != NULL ? run->progress_percent : 0,
         .progress_text =
             run != NULL && run->progress_text != NULL ? arena_text(arena, bytes_of_text(run->progress_text)) : "",
-        .cancel_reason = arena_text(arena, bytes_of_text(task->cancel_reason)),
+        .cancel_reason = task->suspending ? "" : reason,
+        .suspend_reason = task->suspending ? reason : "",
         .size = 512 + lane->limits_key_size + strlen(task->now.agent_id) + strlen(task->cancel_reason),
     };
 }
@@ -355,6 +375,10 @@ enum status task_view(struct step *step, const struct task *task, bool with_payl
     view_state(step, task, view);
     TRY(view_body(step, task, with_payload, view));
     TRY(view_outcome(step, task, view));
+    if (task->now.state == TASK_SUSPENDED)
+        view->suspend_reason = view->outcome.message;
+    if (with_payload && task->has_checkpoint)
+        TRY(view_checkpoint(step, task, view));
     *ret_view = view;
     return STATUS_OK;
 }

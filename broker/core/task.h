@@ -81,7 +81,7 @@ struct task {
     uint32_t run_timeout_ms;
     uint32_t backoff_ms;
     uint32_t backoff_max_ms;
-    char cancel_reason[256];
+    char cancel_reason[256]; /* while it is suspending: why that */
     /* In hand only: what the next event of it says. */
     enum event_kind event; /* set by task_move and task_note */
     const char *why;       /* NULL = nothing; borrowed until the write */

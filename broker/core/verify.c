@@ -1,5 +1,6 @@
 #include "broker/core/verify.h"
 
+#include "broker/core/checkpoint.h"
 #include "broker/core/record.h"
 #include "broker/core/release.h"
 #include "common/base/id.h"
@@ -154,6 +155,24 @@ static void count_against_limits(struct scan *scan, const struct lane *lane, uin
     }
 }
 
+static enum status check_checkpoint(struct scan *scan, const struct task *task)
+{
+    struct key key = key_of_id(task->id);
+    struct checkpoint checkpoint;
+    struct bytes value;
+    char text[ID_TEXT_SIZE];
+
+    if (!task->has_checkpoint)
+        return STATUS_OK;
+    enum status status = store_get(scan->txn, TABLE_CHECKPOINT, key_bytes(&key), &value);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    if (status == STATUS_NOT_FOUND || !checkpoint_read(value, task->id, &checkpoint))
+        problem(scan, "the checkpoint of task %s is missing or damaged", id_format(task->id, text));
+    scan->expected[TABLE_CHECKPOINT] += status == STATUS_OK;
+    return STATUS_OK;
+}
+
 static void count_task(struct scan *scan, const struct task *task)
 {
     struct lane *lane = lanes_by_number(&scan->lanes, task->now.lane);
@@ -214,6 +233,7 @@ static enum status scan_tasks(struct scan *scan, const struct counters *counters
         TRY(check_rows(scan, &task));
         TRY(check_body(scan, &task));
         TRY(check_outcome(scan, &task));
+        TRY(check_checkpoint(scan, &task));
         TRY(check_last_event(scan, &task, counters));
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -234,8 +254,8 @@ static enum status count_rows(struct scan *scan, enum broker_table table, uint64
 /* Every session and every remembered claim has one timer beside those of the tasks. */
 static enum status check_counts(struct scan *scan, const struct counters *counters)
 {
-    static const enum broker_table tables[] = {TABLE_READY,  TABLE_LEASE, TABLE_HOLDER, TABLE_TASK,
-                                               TABLE_RESULT, TABLE_TIMER, TABLE_PARENT, TABLE_WAITS};
+    static const enum broker_table tables[] = {TABLE_READY, TABLE_LEASE,  TABLE_HOLDER, TABLE_TASK,      TABLE_RESULT,
+                                               TABLE_TIMER, TABLE_PARENT, TABLE_WAITS,  TABLE_CHECKPOINT};
     uint64_t sessions = 0;
     uint64_t claims = 0;
 

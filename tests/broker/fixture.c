@@ -165,6 +165,9 @@ struct command command_of_run(enum command_kind kind, struct run_name run)
     case COMMAND_FAIL:
         command.fail = (struct command_fail){.run = run, .failure = FAILURE_OF_ATTEMPT, .outcome = outcome};
         break;
+    case COMMAND_SUSPEND:
+        command.suspend = (struct command_suspend){.run = run, .reason = ""};
+        break;
     default:
         command.release = (struct command_release){.run = run, .reason = ""};
         break;
@@ -265,6 +268,28 @@ enum task_state release(struct world *world, struct run_name run, uint32_t delay
 
     command.release.delay_ms = delay_ms;
     return world_do(world, &command)->state;
+}
+
+enum task_state suspend(struct world *world, struct run_name run, const char *reason)
+{
+    struct command command = command_of_run(COMMAND_SUSPEND, run);
+
+    command.suspend.reason = reason;
+    return world_do(world, &command)->state;
+}
+
+void ask_suspend(struct world *world, uint64_t task_id)
+{
+    struct command command = {.kind = COMMAND_ASK_SUSPEND, .ask_suspend = {.task_id = task_id, .reason = "too dear"}};
+
+    (void)world_do(world, &command);
+}
+
+void resume(struct world *world, uint64_t task_id, const char *answer)
+{
+    struct command command = {.kind = COMMAND_RESUME, .resume = {.task_id = task_id, .answer = bytes_of_text(answer)}};
+
+    (void)world_do(world, &command);
 }
 
 void cancel(struct world *world, uint64_t task_id)

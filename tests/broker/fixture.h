@@ -65,6 +65,9 @@ struct command command_of_exit(struct run_name run, enum exit_kind how);
 /* Returns the state that it led to, or leads to. */
 enum task_state report_exit(struct world *world, struct run_name run, enum exit_kind how);
 enum task_state release(struct world *world, struct run_name run, uint32_t delay_ms);
+enum task_state suspend(struct world *world, struct run_name run, const char *reason);
+void ask_suspend(struct world *world, uint64_t task_id);
+void resume(struct world *world, uint64_t task_id, const char *answer);
 void cancel(struct world *world, uint64_t task_id);
 void retry(struct world *world, uint64_t task_id, bool force);
 enum verdict beat(struct world *world, const char *agent_id, struct run_name run);

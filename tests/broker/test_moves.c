@@ -90,7 +90,13 @@ static struct run_name task_in(struct world *world, enum task_state state)
         spec.depends_on = &dependency;
         spec.depends_on_count = 1;
     }
+    if (state == TASK_EXPIRED)
+        spec.expires_at_ms = world->now.wall_ms + 1000;
     run.task_id = submit_spec(world, spec);
+    if (state == TASK_EXPIRED) {
+        world_pass(world, 1000);
+        return run;
+    }
     if (state == TASK_BLOCKED || state == TASK_SCHEDULED || state == TASK_READY)
         return run;
     if (state == TASK_CANCELED) {
@@ -100,6 +106,8 @@ static struct run_name task_in(struct world *world, enum task_state state)
     run = claim(world, "a", "t");
     if (state != TASK_ASSIGNED)
         start(world, run);
+    if (state == TASK_SUSPENDED)
+        (void)suspend(world, run, "");
     if (state == TASK_COMPLETED)
         complete(world, run);
     if (state == TASK_FAILED) {
@@ -111,8 +119,8 @@ static struct run_name task_in(struct world *world, enum task_state state)
     return run;
 }
 
-static const enum task_state all_states[] = {TASK_BLOCKED, TASK_SCHEDULED, TASK_READY,  TASK_ASSIGNED,
-                                             TASK_RUNNING, TASK_COMPLETED, TASK_FAILED, TASK_CANCELED};
+static const enum task_state all_states[] = {TASK_BLOCKED,   TASK_SCHEDULED, TASK_READY,  TASK_ASSIGNED, TASK_RUNNING,
+                                             TASK_SUSPENDED, TASK_COMPLETED, TASK_FAILED, TASK_CANCELED, TASK_EXPIRED};
 
 /* Asks in every state; where the word is not in good, it is refused and nothing has changed. */
 static void expect_only_from(enum command_kind kind, uint32_t good)
@@ -127,6 +135,10 @@ static void expect_only_from(enum command_kind kind, uint32_t good)
             command = (struct command){.kind = kind, .cancel = {.task_id = run.task_id, .reason = ""}};
         if (kind == COMMAND_RETRY)
             command = (struct command){.kind = kind, .retry = {.task_id = run.task_id}};
+        if (kind == COMMAND_ASK_SUSPEND)
+            command = (struct command){.kind = kind, .ask_suspend = {.task_id = run.task_id, .reason = ""}};
+        if (kind == COMMAND_RESUME)
+            command = (struct command){.kind = kind, .resume = {.task_id = run.task_id}};
         const struct answer *answer = world_ask(world, &command);
         bool is_good = (good >> all_states[i] & 1) != 0;
         cr_assert_eq(answer->refusal == NULL, is_good, "command %d at %s", kind, task_state_name(all_states[i]));
@@ -164,12 +176,28 @@ Test(moves, release_is_for_held_tasks)
 
 Test(moves, cancel_is_for_tasks_that_live)
 {
-    expect_only_from(COMMAND_CANCEL, IN(BLOCKED) | IN(SCHEDULED) | IN(READY) | IN(ASSIGNED) | IN(RUNNING));
+    expect_only_from(COMMAND_CANCEL,
+                     IN(BLOCKED) | IN(SCHEDULED) | IN(READY) | IN(ASSIGNED) | IN(RUNNING) | IN(SUSPENDED));
 }
 
 Test(moves, retry_is_for_tasks_that_ended_badly)
 {
-    expect_only_from(COMMAND_RETRY, IN(FAILED) | IN(CANCELED));
+    expect_only_from(COMMAND_RETRY, IN(FAILED) | IN(CANCELED) | IN(EXPIRED));
+}
+
+Test(moves, suspend_is_for_running_tasks_and_repeats)
+{
+    expect_only_from(COMMAND_SUSPEND, IN(RUNNING) | IN(SUSPENDED));
+}
+
+Test(moves, to_be_suspended_can_be_asked_of_held_tasks)
+{
+    expect_only_from(COMMAND_ASK_SUSPEND, IN(ASSIGNED) | IN(RUNNING));
+}
+
+Test(moves, resume_is_for_suspended_tasks)
+{
+    expect_only_from(COMMAND_RESUME, IN(SUSPENDED));
 }
 
 Test(moves, a_completed_task_is_done_again_only_by_force)
@@ -198,7 +226,10 @@ Test(moves, what_does_not_exist_is_not_found)
         command_of_run(COMMAND_COMPLETE, run),
         command_of_run(COMMAND_FAIL, run),
         command_of_run(COMMAND_RELEASE, run),
+        command_of_run(COMMAND_SUSPEND, run),
         {.kind = COMMAND_GET, .get = {.task_id = 77}},
+        {.kind = COMMAND_ASK_SUSPEND, .ask_suspend = {.task_id = 77, .reason = ""}},
+        {.kind = COMMAND_RESUME, .resume = {.task_id = 77}},
         {.kind = COMMAND_CANCEL, .cancel = {.task_id = 77, .reason = ""}},
         {.kind = COMMAND_RETRY, .retry = {.task_id = 77}},
     };

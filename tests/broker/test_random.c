@@ -96,6 +96,11 @@ static void do_submit(struct driver *driver)
         specs[i].delay_ms = draw(driver, 4) == 0 ? (uint32_t)draw(driver, 60000) : 0;
         specs[i].max_attempts = (uint32_t)draw(driver, 4);
         specs[i].retention_ms = 60000 + draw(driver, 600000);
+        specs[i].start_timeout_ms = draw(driver, 4) == 0 ? (uint32_t)(1000 + draw(driver, 60000)) : 0;
+        specs[i].max_crashes = (uint32_t)draw(driver, 3);
+        specs[i].max_deliveries = (uint32_t)draw(driver, 5);
+        if (draw(driver, 6) == 0)
+            specs[i].expires_at_ms = driver->world->now.wall_ms + 60000 + draw(driver, 60000);
         specs[i].limits = limits + draw(driver, 3);
         specs[i].limit_count = draw(driver, 3 - (size_t)(specs[i].limits - limits) + 1);
         specs[i].fairness_key = keys[draw(driver, 4)];
@@ -147,9 +152,9 @@ static void do_claim(struct driver *driver)
 
 static void do_run_word(struct driver *driver)
 {
-    static const enum command_kind words[] = {COMMAND_START, COMMAND_START,    COMMAND_COMPLETE,
-                                              COMMAND_FAIL,  COMMAND_COMPLETE, COMMAND_RELEASE};
-    struct command command = command_of_run(words[draw(driver, 6)], draw_run(driver));
+    static const enum command_kind words[] = {COMMAND_START,    COMMAND_START,   COMMAND_COMPLETE, COMMAND_FAIL,
+                                              COMMAND_COMPLETE, COMMAND_RELEASE, COMMAND_SUSPEND};
+    struct command command = command_of_run(words[draw(driver, 7)], draw_run(driver));
 
     if (command.kind == COMMAND_START && draw(driver, 4) == 0)
         command.start.agent_id = "build7/other";
@@ -166,7 +171,13 @@ static void do_steer(struct driver *driver)
     struct command retry = {.kind = COMMAND_RETRY,
                             .retry = {.task_id = draw_task(driver), .force = draw(driver, 2) == 0}};
 
-    (void)ask(driver, draw(driver, 2) == 0 ? &cancel : &retry);
+    struct command ask_suspend = {.kind = COMMAND_ASK_SUSPEND,
+                                  .ask_suspend = {.task_id = draw_task(driver), .reason = "not now"}};
+    struct command resume = {.kind = COMMAND_RESUME,
+                             .resume = {.task_id = draw_task(driver), .answer = bytes_of_text("go on")}};
+    struct command *const commands[] = {&cancel, &retry, &ask_suspend, &resume};
+
+    (void)ask(driver, commands[draw(driver, 4)]);
 }
 
 static void do_limit(struct driver *driver)
@@ -198,7 +209,10 @@ static void do_heartbeat(struct driver *driver)
         .heartbeat = {.agent_id = "build7", .incarnation = UINT64_MAX, .beats = beats, .beat_count = 8}};
 
     for (size_t i = 0; i < 8; i++)
-        beats[i] = (struct beat){.run = draw_run(driver), .progress_percent = 50, .progress_text = "half way"};
+        beats[i] = (struct beat){.run = draw_run(driver),
+                                 .progress_percent = 50,
+                                 .progress_text = "half way",
+                                 .checkpoint = bytes_of_text(draw(driver, 2) == 0 ? "page 7" : "")};
     (void)ask(driver, &command);
 }
 

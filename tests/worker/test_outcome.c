@@ -53,6 +53,7 @@ Test(outcome, is_decided_by_the_supervisors_own_intent_before_any_exit_status)
         const char *error_type;
     } cases[] = {
         {INTENT_CANCEL, DECISION_FAIL, DECISION_BY_ATTEMPT, "canceled"},
+        {INTENT_SUSPEND, DECISION_SUSPEND, 0, ""},
         {INTENT_TIMEOUT, DECISION_FAIL, DECISION_BY_TIMEOUT, "timeout"},
         {INTENT_OUTPUT_FULL, DECISION_FAIL, DECISION_BY_ATTEMPT, "output-full"},
         {INTENT_SHUTDOWN, DECISION_RELEASE, 0, ""},

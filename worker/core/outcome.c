@@ -97,6 +97,10 @@ static void decide_by_intent(const struct ending *ending, struct decision *decis
         fail(decision, DECISION_BY_ATTEMPT, "canceled");
         say(decision, "stopped: %s", reason_of(ending));
         break;
+    case INTENT_SUSPEND:
+        decision->kind = DECISION_SUSPEND;
+        say(decision, "%s", reason_of(ending));
+        break;
     case INTENT_TIMEOUT:
         fail(decision, DECISION_BY_TIMEOUT, "timeout");
         say(decision, "stopped: its run timeout has passed");

@@ -19,6 +19,7 @@
 enum intent {
     INTENT_NONE,
     INTENT_CANCEL,      /* the broker says stop */
+    INTENT_SUSPEND,     /* the broker says that it is to wait */
     INTENT_TIMEOUT,     /* it ran too long */
     INTENT_OUTPUT_FULL, /* it wrote too much */
     INTENT_SHUTDOWN,    /* the supervisor ends */
@@ -39,7 +40,7 @@ struct ending {
     bool shim_lost;         /* its shim died, so its exit status is not known */
 };
 
-enum decision_kind { DECISION_COMPLETE, DECISION_FAIL, DECISION_RELEASE, DECISION_SILENT };
+enum decision_kind { DECISION_COMPLETE, DECISION_FAIL, DECISION_RELEASE, DECISION_SUSPEND, DECISION_SILENT };
 enum decision_failure { DECISION_BY_ATTEMPT = 1, DECISION_BY_CRASH = 2, DECISION_BY_TIMEOUT = 3 }; /* as in the proto */
 
 struct decision {
