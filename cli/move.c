@@ -26,7 +26,7 @@ const struct command command_move = {
     .usage = "--to-queue NAME [--reason TEXT] ID...",
     .summary = "move tasks that nobody holds to another queue",
     .examples = "gangerctl move --to-queue fast 0000-01K3\n"
-                "gangerctl list -q --state ready --queue builds | xargs gangerctl move --to-queue fast\n",
+                "gangerctl list -q --queue builds | xargs gangerctl move --to-queue fast\n",
     .options = options,
     .arguments_least = 1,
     .arguments_most = ARGUMENTS_UNBOUNDED,

@@ -22,8 +22,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"length-max", OPTION_LENGTH_MAX, "COUNT", 0, "how many tasks may wait in it; 0: no bound", 0},
-    {"priority", OPTION_PRIORITY, "1-9", 0, "of tasks that do not say; 0 here and below: no word", 0},
+    {"length-max", OPTION_LENGTH_MAX, "COUNT", 0, "how many tasks may wait; 0: no bound", 0},
+    {"priority", OPTION_PRIORITY, "1-9", 0, "of tasks that do not say; 0: no word", 0},
     {"max-attempts", OPTION_MAX_ATTEMPTS, "COUNT", 0, "likewise", 0},
     {"run-timeout", OPTION_RUN_TIMEOUT, "TIME", 0, "likewise", 0},
     {"retention", OPTION_RETENTION, "TIME", 0, "likewise", 0},
@@ -38,9 +38,9 @@ static enum exit_status run(struct cli *cli, int count, char **words);
 const struct command command_queue_set = {
     .name = "queue set",
     .usage = "[OPTION...] NAME",
-    .summary = "say how many tasks may wait in a queue, and what they get when they do not say",
+    .summary = "say how many tasks may wait in a queue, and its defaults",
     .examples = "gangerctl queue set --length-max 500 builds\n"
-                "gangerctl queue set --run-timeout 1h --max-attempts 5 acme/builds\n"
+                "gangerctl queue set --run-timeout 1h acme/builds\n"
                 "gangerctl queue set --length-max 0 builds\n",
     .options = options,
     .arguments_least = 1,

@@ -9,7 +9,7 @@ const struct command command_store = {
     .name = "store",
     .usage = "COMMAND",
     .summary = "back up and check the broker's store",
-    .examples = "gangerctl store backup /var/lib/ganger/broker/backups/monday\n"
+    .examples = "gangerctl store backup /var/lib/ganger/broker/monday\n"
                 "gangerctl store check\n"
                 "gangerctl store raise-epoch --yes\n",
     .members = members,

@@ -13,8 +13,8 @@ const struct command command_store_backup = {
     .name = "store backup",
     .usage = "PATH",
     .summary = "write the broker's store into a new file, while the broker works on",
-    .examples = "gangerctl store backup /var/lib/ganger/broker/backups/monday\n"
-                "gangerctl store backup --json /var/lib/ganger/broker/backups/monday | jq .revision\n",
+    .examples = "gangerctl store backup /var/lib/ganger/broker/monday\n"
+                "gangerctl store backup --json /var/lib/ganger/broker/monday\n",
     .arguments_least = 1,
     .arguments_most = 1,
     .run = run,

@@ -18,9 +18,12 @@ COMMANDS = {
     "retry": ["1"], "queues": [], "agents": [], "status": [],
     "context get": ["global/a"], "context put": ["global/a", "x"], "context list": [], "context delete": ["global/a"],
     "context stats": [], "limit set": ["--max-running", "1", "a"], "limit list": ["a"], "limit delete": ["a"],
+    "move": ["--to-queue", "a", "1"], "queue pause": ["a"], "queue resume": ["a"],
+    "queue set": ["--length-max", "1", "a"], "agent drain": ["a"], "store backup": ["/nowhere/a"], "store check": [],
+    "store raise-epoch": ["--yes"],
 }
 OFFLINE = ["help", "version"]
-TAKES_ANY_NUMBER = {"show", "get", "wait", "cancel", "retry"}
+TAKES_ANY_NUMBER = {"show", "get", "wait", "cancel", "retry", "move"}
 
 # What is wrong by itself: the words, and a piece of the message.
 MISSING = [

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import time
 import unittest
 
@@ -159,6 +160,33 @@ class Store(Suite):
         self.assertIn("--yes", self.bad(USAGE, "store", "raise-epoch"))
         epoch = int(self.good("store", "raise-epoch", "-q", "--yes"))
         self.assertEqual(self.good("store", "raise-epoch", "--yes"), f"epoch {epoch + 1} from now on\n")
+
+
+class RolledBack(Suite):
+    """Fault 20: an old file of the store takes the place of the present one."""
+
+    daemons = ("broker", "context", "worker")
+
+    def test_a_store_that_was_rolled_back_by_hand_is_found_out_by_its_worker(self):
+        data = f"{self.place.folder}/broker/data.mdb"
+        self.await_state(self.submit("--type", "sh", "true"), "COMPLETED")
+        self.assertTrue(self.place.broker.stop())
+        shutil.copy(data, f"{self.place.folder}/old")
+        self.place.broker.start()
+        lost = self.submit("--type", "sh", "true")
+        self.await_state(lost, "COMPLETED")
+        self.assertTrue(self.place.broker.stop())
+        shutil.copy(f"{self.place.folder}/old", data)
+        self.place.broker.start()
+        deadline = time.monotonic() + COMMAND_WITHIN_S
+        while "nothing is handed out" not in self.good("status"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        again = self.submit("--type", "sh", "true")
+        self.assertEqual(again, lost, "the old store gives its ids anew")
+        self.good("store", "raise-epoch", "--yes")
+        self.await_state(again, "COMPLETED")
+        self.assertNotIn("nothing is handed out", self.good("status"))
 
 
 if __name__ == "__main__":
