@@ -67,6 +67,7 @@ static void forget_all(struct broker *broker)
     agents_done(&broker->agents);
     drains_done(&broker->drains);
     runs_done(&broker->runs);
+    trail_done(&broker->trail);
     broker->is_dirty = false;
 }
 
@@ -116,8 +117,7 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;
-    broker->trim_due_ms = 0;
-    broker->trim_revision = broker->counters.revision;
+    trail_open(broker);
     name_store(broker);
     return STATUS_OK;
 }
@@ -168,7 +168,7 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
     TRY(releases_go_on(&step, &broker->releases_left));
-    TRY(events_trim(&step));
+    TRY(trail_trim(&step));
     gates_tick(&step);
     return claims_wake(&step);
 }
@@ -198,7 +198,7 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
 
     TRY(timers_next_ms(&step, &timers_ms));
     TRY(leases_next_ms(&step, &leases_ms));
-    uint64_t events_ms = events_next_ms(broker, now.store_ms);
+    uint64_t events_ms = trail_next_ms(broker, now.store_ms);
     uint64_t least_ms = timers_ms < leases_ms ? timers_ms : leases_ms;
     least_ms = events_ms < least_ms ? events_ms : least_ms;
     uint64_t gates_ms = gates_next_ms(broker, &now);
@@ -215,6 +215,7 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
 enum status broker_settle(struct broker *broker, struct store_txn *txn, struct broker_time now)
 {
     lanes_settle(&broker->lanes, txn);
+    trail_settle(broker, txn);
     if (!broker->is_dirty && unsaved_for_ms(broker, now) < save_interval_ms(broker))
         return STATUS_OK;
     broker->counters.store_ms = now.store_ms;

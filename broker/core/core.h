@@ -11,6 +11,7 @@
 #include "broker/core/parked.h"
 #include "broker/core/run.h"
 #include "broker/core/task.h"
+#include "broker/core/trail.h"
 #include "common/base/bytes.h"
 
 #define QUEUE_KEY_MAX 160
@@ -22,8 +23,6 @@ struct broker {
     bool is_dirty;          /* the counters are to be saved */
     uint64_t opened_ms;     /* store time: every lease gets a full term from here */
     uint64_t jitter;        /* the state of the generator */
-    uint64_t trim_due_ms;   /* store time: the oldest event is not too old before */
-    uint64_t trim_revision; /* that the last trimming found */
     bool has_releases;      /* tasks have ended for which others wait that have not heard of it */
     uint32_t releases_left; /* tasks that this batch may release at once */
     struct broker_totals totals;
@@ -32,6 +31,7 @@ struct broker {
     struct drains drains;
     struct parking parking;
     struct runs runs;
+    struct trail trail;
     struct buffer scratch; /* for records on their way to the store */
 };
 

@@ -11,7 +11,6 @@
 
 #define EVENT_TEXT_MAX 255 /* bytes; longer ones are cut */
 
-struct broker;
 struct step;
 struct task;
 
@@ -70,12 +69,3 @@ bool event_is_of_queue(enum event_kind kind);
 void event_note(struct step *step, enum event_kind kind, const char *subject, const char *why);
 /* For task_write and task_erase only: the change in hand, under a new revision, which becomes the task's. */
 void event_of_task(struct step *step, struct task *task);
-
-/* False when it is damaged. Texts are borrowed from value. */
-bool event_read(struct bytes value, uint64_t revision, struct event *ret_event);
-
-/* Removes the oldest beyond settings.events_max, and those older than settings.events_age_ms: at most
- * settings.tick_max, and twice as many as have come since the last time. */
-enum status events_trim(struct step *step) NODISCARD;
-/* How long until there is something to trim; UINT64_MAX = never. */
-uint64_t events_next_ms(const struct broker *broker, uint64_t store_ms);

@@ -30,15 +30,9 @@ static enum status damaged_event(struct step *step, uint64_t revision)
 
 static enum status load_event(struct step *step, uint64_t revision, struct event *ret_event)
 {
-    struct key key = key_of_id(revision);
-    struct bytes value;
-    enum status status = store_get(step->txn, TABLE_EVENT, key_bytes(&key), &value);
+    enum status status = trail_find(step->txn, revision, ret_event);
 
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    if (status == STATUS_NOT_FOUND || !event_read(value, revision, ret_event))
-        return damaged_event(step, revision);
-    return STATUS_OK;
+    return status == STATUS_NOT_FOUND ? damaged_event(step, revision) : status;
 }
 
 static enum status bad_token(struct step *step)
@@ -83,6 +77,8 @@ enum status step_history(struct step *step, const struct command *command)
     TRY(task_load(step, history->task_id, &task));
     if (history->page_token > task.revision)
         return bad_token(step);
+    /* The task may have changed in this very batch. */
+    trail_settle(step->broker, step->txn);
     TRY(follow_chain(step, history, history->page_token > 0 ? history->page_token : task.revision, &answer));
     effects_answer(step->effects, command->token, command->kind)->history = answer.history;
     return STATUS_OK;
@@ -114,46 +110,63 @@ struct reading {
     const struct event_filter *filter;
     struct arena *arena;
     struct event_page *page;
-    size_t size; /* bytes, about */
+    size_t size;     /* bytes, about */
+    bool has_damage; /* the last row could not be read */
 };
 
-/* False when the page ends before this row. */
-static bool take_row(struct reading *reading, uint64_t revision, struct bytes value)
+/* False when the page ends before this event. */
+static bool take_event(struct reading *reading, struct event *event)
 {
     struct event_page *page = reading->page;
-    struct event event;
 
-    if (!event_read(value, revision, &event)) {
-        /* As good as trimmed. The page before it ends, so that what is missing can be told in its place. */
-        if (page->count > 0)
-            return false;
-        page->gap = revision + 1;
-        return true;
-    }
-    if (!matches(reading->filter, &event))
-        return true;
-    if (page->count == EVENTS_SHARE_MAX || reading->size >= EVENTS_SHARE_BYTES)
+    if (event->revision < page->next)
+        return true; /* the row begins before what is wanted */
+    if (page->looked_at == EVENTS_LOOK_MAX)
         return false;
-    keep(&event, reading->arena);
-    reading->size += size_of(&event);
-    page->events[page->count++] = event;
+    if (matches(reading->filter, event)) {
+        if (page->count == EVENTS_SHARE_MAX || reading->size >= EVENTS_SHARE_BYTES)
+            return false;
+        keep(event, reading->arena);
+        reading->size += size_of(event);
+        page->events[page->count++] = *event;
+    }
+    page->looked_at++;
+    page->next = event->revision + 1;
     return true;
 }
 
-static enum status read_rows(struct reading *reading, struct store_txn *txn, uint64_t from)
+/* False when the page ends before its end. */
+static bool take_row(struct reading *reading, uint64_t first, struct bytes value)
 {
     struct event_page *page = reading->page;
-    struct key first = key_of_id(from);
+    struct trail_row row;
+    struct event event;
+
+    if (!trail_row_open(value, first, &row)) {
+        /* As good as trimmed. The page before it ends, so that what is missing can be told in its place. */
+        reading->has_damage = true;
+        return page->count == 0;
+    }
+    if (reading->has_damage)
+        page->gap = page->next = first;
+    reading->has_damage = false;
+    while (trail_row_next(&row, &event))
+        if (!take_event(reading, &event))
+            return false;
+    return true;
+}
+
+static enum status read_rows(struct reading *reading, struct store_txn *txn)
+{
+    struct event_page *page = reading->page;
     struct bytes key;
     struct bytes value;
-    enum status status = store_seek(txn, TABLE_EVENT, key_bytes(&first), &key, &value);
+    enum status status = trail_seek(txn, page->next, &key, &value);
 
-    for (; status == STATUS_OK; page->looked_at++) {
-        page->has_more = page->looked_at == EVENTS_LOOK_MAX || !take_row(reading, key_read_id(key), value);
+    for (; status == STATUS_OK; status = store_next(txn, TABLE_EVENT, &key, &value)) {
+        page->has_more = !take_row(reading, key_read_id(key), value);
         if (page->has_more)
             return STATUS_OK;
-        page->next = key_read_id(key) + 1;
-        status = store_next(txn, TABLE_EVENT, &key, &value);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -170,23 +183,21 @@ enum status broker_events(const struct broker *broker, struct store_txn *txn, co
         ret_page->gap = trimmed + 1;
     }
     ret_page->events = arena_zero(arena, EVENTS_SHARE_MAX, sizeof(struct event));
-    TRY(read_rows(&reading, txn, ret_page->next));
-    if (!ret_page->has_more)
-        ret_page->next = broker->counters.revision + 1;
+    TRY(read_rows(&reading, txn));
+    if (ret_page->has_more)
+        return STATUS_OK;
+    ret_page->next = broker->counters.revision + 1;
+    if (reading.has_damage)
+        ret_page->gap = ret_page->next;
     return STATUS_OK;
 }
 
 /* When the first event at or after this revision happened; UINT64_MAX when there is none. */
 static enum status time_at(struct store_txn *txn, uint64_t revision, uint64_t *ret_store_ms)
 {
-    struct key first = key_of_id(revision);
-    struct bytes key;
-    struct bytes value;
-    struct event event;
-    enum status status = store_seek(txn, TABLE_EVENT, key_bytes(&first), &key, &value);
+    struct event event = {0};
+    enum status status = trail_find_from(txn, revision, &event);
 
-    while (status == STATUS_OK && !event_read(value, key_read_id(key), &event))
-        status = store_next(txn, TABLE_EVENT, &key, &value);
     *ret_store_ms = status == STATUS_OK ? event.store_ms : UINT64_MAX;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

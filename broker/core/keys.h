@@ -16,7 +16,7 @@
  *   claim    agent                              -> its last claim: incarnation, sequence, runs
  *   lane     lane                               -> namespace, queue, agent type, limits, counts of tasks by state
  *   parent   parent, id                         -> empty
- *   event    revision                           -> what happened; appended, the oldest are trimmed
+ *   event    revision of the first              -> what happened, many in a row; appended, the oldest are trimmed
  *   limit    name                               -> what is set about it, its rate's level, its pause
  *   waits    dependency, id                     -> empty; only while the task is BLOCKED
  *   job      job                                -> a command that affects many tasks, and how far it is

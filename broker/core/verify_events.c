@@ -1,5 +1,5 @@
 /* Proves the events: their revisions have no holes, and the chain of each task leads from arrow to arrow. */
-#include "broker/core/event.h"
+#include "broker/core/trail.h"
 #include "broker/core/verify.h"
 #include "common/base/id.h"
 
@@ -7,16 +7,13 @@
 static enum status find_event(struct scan *scan, uint64_t revision, const struct counters *counters,
                               struct event *ret_event, bool *ret_found)
 {
-    struct key key = key_of_id(revision);
-    struct bytes value;
-
     *ret_found = false;
     if (revision <= counters->trimmed)
         return STATUS_OK;
-    enum status status = store_get(scan->txn, TABLE_EVENT, key_bytes(&key), &value);
+    enum status status = trail_find(scan->txn, revision, ret_event);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-    *ret_found = status == STATUS_OK && event_read(value, revision, ret_event);
+    *ret_found = status == STATUS_OK;
     if (!*ret_found)
         problem(scan, "event %llu is missing or damaged", (unsigned long long)revision);
     return STATUS_OK;
@@ -63,31 +60,55 @@ static bool follows(const struct counters *counters, uint64_t before, uint64_t r
     return revision > before && counters_next(&at, &before) == revision;
 }
 
+/* How far the walk over all events is. */
+struct walk {
+    uint64_t before; /* the revision of the last event */
+    uint64_t count;
+};
+
+static enum status check_row(struct scan *scan, struct bytes value, uint64_t first, const struct counters *counters,
+                             struct walk *walk)
+{
+    struct trail_row row;
+    struct event event;
+
+    if (!trail_row_open(value, first, &row)) {
+        problem(scan, "the events from %llu on are damaged", (unsigned long long)first);
+        return STATUS_OK;
+    }
+    while (trail_row_next(&row, &event)) {
+        if (!follows(counters, walk->before, event.revision))
+            problem(scan, "event %llu does not follow %llu", (unsigned long long)event.revision,
+                    (unsigned long long)walk->before);
+        walk->before = event.revision;
+        walk->count++;
+        TRY(check_link(scan, &event, counters));
+    }
+    if (row.left > 0)
+        problem(scan, "event %llu is damaged", (unsigned long long)row.next);
+    return STATUS_OK;
+}
+
 enum status check_events(struct scan *scan, const struct counters *counters)
 {
-    uint64_t before = counters->trimmed;
-    uint64_t count = 0;
+    struct walk walk = {.before = counters->trimmed};
+    uint64_t from = 0;
     struct bytes key;
     struct bytes value;
-    struct event event;
-    enum status status = store_seek(scan->txn, TABLE_EVENT, (struct bytes){0}, &key, &value);
 
-    for (; status == STATUS_OK; status = store_next(scan->txn, TABLE_EVENT, &key, &value)) {
-        uint64_t revision = key_read_id(key);
-        count++;
-        if (!follows(counters, before, revision))
-            problem(scan, "event %llu does not follow %llu", (unsigned long long)revision, (unsigned long long)before);
-        before = revision;
-        if (event_read(value, revision, &event))
-            TRY(check_link(scan, &event, counters));
-        else
-            problem(scan, "event %llu is damaged", (unsigned long long)revision);
+    for (;;) {
+        /* Links are looked up in between: the place in the table is lost. */
+        struct key next = key_of_id(from);
+        enum status status = store_seek(scan->txn, TABLE_EVENT, key_bytes(&next), &key, &value);
+        if (status == STATUS_NOT_FOUND)
+            break;
+        TRY(status);
+        from = key_read_id(key) + 1;
+        TRY(check_row(scan, value, from - 1, counters, &walk));
     }
-    if (status != STATUS_NOT_FOUND)
-        return status;
-    if (before != counters->revision || count != counters->events)
-        problem(scan, "there are %llu events up to %llu, %llu up to %llu are counted", (unsigned long long)count,
-                (unsigned long long)before, (unsigned long long)counters->events,
+    if (walk.before != counters->revision || walk.count != counters->events)
+        problem(scan, "there are %llu events up to %llu, %llu up to %llu are counted", (unsigned long long)walk.count,
+                (unsigned long long)walk.before, (unsigned long long)counters->events,
                 (unsigned long long)counters->revision);
     return STATUS_OK;
 }

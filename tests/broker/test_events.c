@@ -1,6 +1,5 @@
-#include "broker/core/event.h"
+#include "broker/core/trail.h"
 
-#include "broker/core/record.h"
 #include "tests/broker/fixture.h"
 
 #include <stdlib.h>
@@ -23,13 +22,10 @@ static void keep_text(char *text, struct bytes bytes)
 static bool look(struct world *world, uint64_t revision, struct seen *ret_seen)
 {
     struct store_txn *txn = NULL;
-    struct key key = key_of_id(revision);
-    struct bytes value;
 
     cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
-    bool found = store_get(txn, TABLE_EVENT, key_bytes(&key), &value) == STATUS_OK;
+    bool found = trail_find(txn, revision, &ret_seen->event) == STATUS_OK;
     if (found) {
-        cr_assert(event_read(value, revision, &ret_seen->event));
         keep_text(ret_seen->who, ret_seen->event.who);
         keep_text(ret_seen->subject, ret_seen->event.subject);
         keep_text(ret_seen->why, ret_seen->event.why);
@@ -283,22 +279,22 @@ Test(event, with_a_flipped_bit_is_not_read)
     struct store_txn *txn = NULL;
     struct key key = key_of_id(1);
     struct bytes value;
-    struct event event;
+    struct trail_row row;
 
     (void)submit(world, "t");
     cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
     cr_assert_eq(store_get(txn, TABLE_EVENT, key_bytes(&key), &value), STATUS_OK);
     cr_assert_leq(value.size, sizeof bytes);
     memcpy(bytes, value.data, value.size);
-    size_t size = value.size;
+    value.data = bytes;
     store_abort(&txn);
-    for (size_t bit = 0; bit < size * 8; bit++) {
+    for (size_t bit = 0; bit < value.size * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        cr_assert_not(event_read((struct bytes){.data = bytes, .size = size}, 1, &event));
+        cr_assert_not(trail_row_open(value, 1, &row));
         bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
-    cr_assert_not(event_read((struct bytes){.data = bytes, .size = size}, 2, &event));
-    cr_assert(event_read((struct bytes){.data = bytes, .size = size}, 1, &event));
+    cr_assert_not(trail_row_open(value, 2, &row));
+    cr_assert(trail_row_open(value, 1, &row));
     world_close(world);
 }
 

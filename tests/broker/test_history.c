@@ -1,7 +1,9 @@
 #include "broker/core/history.h"
 
-#include "broker/core/record.h"
+#include "common/base/check.h"
 #include "tests/broker/fixture.h"
+
+#include <stdlib.h>
 
 #define EVENTS_MAX 10
 #define AGE_MS 1000000
@@ -357,5 +359,104 @@ Test(events, of_a_time_of_which_some_may_be_gone_begin_with_the_gap)
     cr_assert_eq(share(world, since(world, 0)).gap, 6);
     cr_assert_eq(since(world, 60), 7);
     cr_assert_eq(share(world, since(world, 60)).gap, 0);
+    world_close(world);
+}
+
+/* As many tasks in one batch. */
+static void submit_at_once(struct world *world, size_t count)
+{
+    struct task_spec *specs = allocate_zero(count, sizeof *specs);
+
+    for (size_t i = 0; i < count; i++)
+        specs[i] = spec_of("t");
+    struct command command = {.kind = COMMAND_SUBMIT, .submit = {.specs = specs, .spec_count = count}};
+    (void)world_do(world, &command);
+    free(specs);
+}
+
+static size_t rows(struct world *world)
+{
+    struct store_txn *txn = NULL;
+    struct bytes key;
+    struct bytes value;
+    size_t count = 0;
+
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    enum status status = store_seek(txn, TABLE_EVENT, (struct bytes){0}, &key, &value);
+    for (; status == STATUS_OK; status = store_next(txn, TABLE_EVENT, &key, &value)) {
+        cr_assert_leq(value.size, 2000);
+        count++;
+    }
+    store_abort(&txn);
+    return count;
+}
+
+Test(events, of_one_batch_share_rows_and_are_found_in_them)
+{
+    struct world *world = world_new();
+
+    submit_at_once(world, 1000);
+    cr_assert_lt(rows(world), 1000 / 20);
+    for (uint64_t from = 1; from <= 1000; from += 7) {
+        struct event_page page = share(world, from);
+        cr_assert_eq(page.gap, 0);
+        cr_assert_eq(page.events[0].revision, from);
+        cr_assert_eq(page.events[0].task_id, from);
+    }
+    cr_assert_eq(history(world, 500, 0, 0)->history.events[0].revision, 500);
+    world_close(world);
+}
+
+Test(trimming, takes_the_events_of_a_row_together)
+{
+    struct world *world = world_of_few_events();
+
+    submit_at_once(world, 1000);
+    world_pass(world, 1);
+    struct event_page page = share(world, 1);
+    cr_assert_leq(page.count, EVENTS_MAX);
+    cr_assert_eq(page.gap + page.count, 1001);
+    world_close(world);
+}
+
+Test(history, has_what_has_just_happened_in_the_same_batch)
+{
+    struct world *world = world_new();
+    struct store_txn *txn = NULL;
+    struct command cancels = {.kind = COMMAND_CANCEL, .token = 1, .cancel = {.task_id = 1, .reason = "enough"}};
+    struct command reads = {.kind = COMMAND_HISTORY, .token = 2, .history = {.task_id = 1}};
+
+    (void)submit(world, "t");
+    effects_reset(&world->effects);
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    cr_assert_eq(broker_step(world->broker, txn, world->now, &cancels, &world->effects), STATUS_OK);
+    cr_assert_eq(broker_step(world->broker, txn, world->now, &reads, &world->effects), STATUS_OK);
+    cr_assert_eq(broker_settle(world->broker, txn, world->now), STATUS_OK);
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+    cr_assert_eq(world_answer_to(world, 2)->history.count, 2);
+    world_close(world);
+}
+
+Test(events, in_the_middle_of_a_damaged_row_are_told_as_a_gap)
+{
+    struct world *world = world_new();
+    struct store_txn *txn = NULL;
+    struct key key = key_of_id(1);
+    struct bytes value;
+    uint8_t copy[2048];
+
+    submit_at_once(world, 10);
+    (void)submit(world, "t");
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(store_get(txn, TABLE_EVENT, key_bytes(&key), &value), STATUS_OK);
+    memcpy(copy, value.data, value.size);
+    value.data = copy;
+    store_abort(&txn);
+    damage(world, 1);
+    cr_assert_eq(share(world, 5).gap, 11);
+    cr_assert_eq(share(world, 5).count, 1);
+    cr_assert_eq(share(world, 11).gap, 0);
+    mend(world, 1, value);
+    cr_assert_eq(share(world, 5).count, 7);
     world_close(world);
 }
