@@ -65,10 +65,11 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .max_deliveries = message->max_deliveries,
             .non_retryable = (const char *const *)message->non_retryable,
             .non_retryable_count = message->n_non_retryable,
-            .idempotency_key = "",
             .limits = (const char *const *)message->limits,
             .limit_count = message->n_limits,
             .fairness_key = message->fairness_key,
+            .idempotency_key = message->idempotency_key,
+            .on_conflict = (enum conflict_policy)message->on_conflict,
         };
     }
     return specs;
@@ -191,6 +192,7 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     message->on_dependency_failure = (Ganger__V1__DependencyPolicy)spec->on_dependency_failure;
     message->parent_id = spec->parent_id;
     message->expires_at_ms = spec->expires_at_ms;
+    message->idempotency_key = borrowed_text(spec->idempotency_key);
     message->start_timeout_ms = spec->start_timeout_ms;
     message->max_crashes = spec->max_crashes;
     message->max_deliveries = spec->max_deliveries;

@@ -29,6 +29,8 @@ static const struct config_key keys[] = {
     {SECTION, "seal_timeout", CONFIG_DURATION, "1h", "how long the end of a task waits for its output", 100, DAY_MS},
     {SECTION, "retention", CONFIG_DURATION, "7d", "how long ended tasks are kept, if they do not say", SECOND_MS,
      366 * DAY_MS},
+    {SECTION, "idempotency_window", CONFIG_DURATION, "24h", "how long idempotency keys hold at least", SECOND_MS,
+     30 * DAY_MS},
     {SECTION, "events_max", CONFIG_NUMBER, "1000000", "most events that are kept", 1000, 1000000000},
     {SECTION, "events_age", CONFIG_DURATION, "7d", "how long events are kept", SECOND_MS, 366 * DAY_MS},
     {SECTION, "batch_max", CONFIG_NUMBER, "1024", "most requests in one transaction", 1, 65536},
@@ -49,6 +51,7 @@ static enum status read_settings(const struct config *config, struct broker_sett
         .reap_grace_ms = (uint32_t)config_number(config, SECTION, NULL, "reap_grace"),
         .seal_ms = (uint32_t)config_number(config, SECTION, NULL, "seal_timeout"),
         .retention_ms = config_number(config, SECTION, NULL, "retention"),
+        .idempotency_window_ms = config_number(config, SECTION, NULL, "idempotency_window"),
         .events_max = config_number(config, SECTION, NULL, "events_max"),
         .events_age_ms = config_number(config, SECTION, NULL, "events_age"),
     };

@@ -24,6 +24,7 @@ static Ganger__V1__SubmitOutcome **messages_of_outcomes(struct arena *arena, con
         const struct submit_outcome *outcome = &answer->submit.outcomes[i];
         ganger__v1__submit_outcome__init(&messages[i]);
         messages[i].task_id = outcome->task_id;
+        messages[i].existing = outcome->existing;
         if (outcome->refusal != NULL) {
             messages[i].status = (uint32_t)outcome->refusal->status;
             messages[i].reason = borrowed_text(outcome->refusal->reason);

@@ -7,6 +7,7 @@
 #include "broker/core/release.h"
 #include "broker/core/settings.h"
 #include "broker/core/timer.h"
+#include "broker/core/unique.h"
 #include "common/base/check.h"
 
 #include <stdlib.h>
@@ -167,6 +168,7 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
     agents_expire(&broker->agents, now.store_ms);
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
+    TRY(uniques_tick(&step, broker->settings.tick_max));
     TRY(releases_go_on(&step, &broker->releases_left));
     TRY(trail_trim(&step));
     gates_tick(&step);
@@ -195,12 +197,15 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
     struct step step = {.broker = broker, .txn = txn, .now = now, .effects = &none, .who = ""};
     uint64_t timers_ms = UINT64_MAX;
     uint64_t leases_ms = UINT64_MAX;
+    uint64_t uniques_ms = UINT64_MAX;
 
     TRY(timers_next_ms(&step, &timers_ms));
     TRY(leases_next_ms(&step, &leases_ms));
+    TRY(uniques_next_ms(&step, &uniques_ms));
     uint64_t events_ms = trail_next_ms(broker, now.store_ms);
     uint64_t least_ms = timers_ms < leases_ms ? timers_ms : leases_ms;
     least_ms = events_ms < least_ms ? events_ms : least_ms;
+    least_ms = uniques_ms < least_ms ? uniques_ms : least_ms;
     uint64_t gates_ms = gates_next_ms(broker, &now);
     least_ms = gates_ms < least_ms ? gates_ms : least_ms;
     if (broker->has_releases)

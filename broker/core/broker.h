@@ -23,6 +23,7 @@ struct broker_settings {
     uint32_t reap_grace_ms;           /* 10 min: how long past its lease a supervised run is waited for */
     uint32_t seal_ms;                 /* 1 h: how long a finishing task waits for its output */
     uint64_t retention_ms;            /* 7 days */
+    uint64_t idempotency_window_ms;   /* 24 h: how long a key of a submit holds at least */
     uint32_t tick_max;                /* 256: due timers, and due leases, per batch */
     uint64_t events_max;              /* 1,000,000 that are kept */
     uint64_t events_age_ms;           /* 7 days */

@@ -34,6 +34,8 @@ enum status counters_load(struct store_txn *txn, struct counters *ret_counters)
         .store_ms = reader_u64(&reader),
         .events = reader_u64(&reader),
         .trimmed = reader_u64(&reader),
+        .unique_oldest = reader_u64(&reader),
+        .unique_began_ms = reader_u64(&reader),
     };
     if (reader.failed)
         return STATUS_DATA_LOSS;
@@ -59,6 +61,8 @@ void counters_save(struct store_txn *txn, const struct counters *counters)
     buffer_add_u64(&buffer, counters->store_ms);
     buffer_add_u64(&buffer, counters->events);
     buffer_add_u64(&buffer, counters->trimmed);
+    buffer_add_u64(&buffer, counters->unique_oldest);
+    buffer_add_u64(&buffer, counters->unique_began_ms);
     store_put(txn, TABLE_META, key_bytes(&key), record_seal(&buffer, 0));
 }
 

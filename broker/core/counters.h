@@ -12,14 +12,16 @@
 struct counters {
     char store_id[STORE_ID_SIZE + 1]; /* "" in a new store */
     uint16_t epoch;
-    uint64_t task_id;  /* the last one given */
-    uint64_t fence;    /* likewise */
-    uint64_t revision; /* likewise */
-    uint32_t lane;     /* likewise */
-    uint64_t sessions; /* open ones */
-    uint64_t store_ms; /* the store's own time at the last commit */
-    uint64_t events;   /* rows of the event table */
-    uint64_t trimmed;  /* the revision of the last event that was trimmed, 0 = none */
+    uint64_t task_id;         /* the last one given */
+    uint64_t fence;           /* likewise */
+    uint64_t revision;        /* likewise */
+    uint32_t lane;            /* likewise */
+    uint64_t sessions;        /* open ones */
+    uint64_t store_ms;        /* the store's own time at the last commit */
+    uint64_t events;          /* rows of the event table */
+    uint64_t trimmed;         /* the revision of the last event that was trimmed, 0 = none */
+    uint64_t unique_oldest;   /* the first of the buckets of idempotency keys */
+    uint64_t unique_began_ms; /* store time: when the newest of them began */
 };
 
 /* STATUS_DATA_LOSS when the row is damaged; zeros in a new store. */

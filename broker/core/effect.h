@@ -46,6 +46,7 @@ struct task_view {
 /* What became of one task of a command about many. */
 struct submit_outcome {
     uint64_t task_id;            /* 0 when refused */
+    bool existing;               /* the task was there before this submit: it has the idempotency key */
     const struct error *refusal; /* NULL when taken */
     uint32_t retry_after_ms;     /* a hint to whoever was refused; 0 = none */
 };

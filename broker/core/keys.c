@@ -5,14 +5,18 @@
 #include <string.h>
 
 static const char *const table_names[BROKER_TABLES] = {
-    [TABLE_META] = "meta",     [TABLE_TASK] = "task",     [TABLE_STATE] = "state",
-    [TABLE_READY] = "ready",   [TABLE_TIMER] = "timer",   [TABLE_LEASE] = "lease",
-    [TABLE_HOLDER] = "holder", [TABLE_RESULT] = "result", [TABLE_SESSION] = "session",
-    [TABLE_SUBMIT] = "submit", [TABLE_CLAIM] = "claim",   [TABLE_LANE] = "lane",
-    [TABLE_PARENT] = "parent", [TABLE_EVENT] = "event",   [TABLE_LIMIT] = "limit",
-    [TABLE_WAITS] = "waits",   [TABLE_JOB] = "job",       [TABLE_WALK] = "walk",
-    [TABLE_QUEUE] = "queue",   [TABLE_TURN] = "turn",     [TABLE_CHECKPOINT] = "checkpoint",
-    [TABLE_AGENT] = "agent",
+    [TABLE_META] = "meta",       [TABLE_TASK] = "task",
+    [TABLE_STATE] = "state",     [TABLE_READY] = "ready",
+    [TABLE_TIMER] = "timer",     [TABLE_LEASE] = "lease",
+    [TABLE_HOLDER] = "holder",   [TABLE_RESULT] = "result",
+    [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit",
+    [TABLE_CLAIM] = "claim",     [TABLE_LANE] = "lane",
+    [TABLE_PARENT] = "parent",   [TABLE_EVENT] = "event",
+    [TABLE_LIMIT] = "limit",     [TABLE_WAITS] = "waits",
+    [TABLE_JOB] = "job",         [TABLE_WALK] = "walk",
+    [TABLE_QUEUE] = "queue",     [TABLE_TURN] = "turn",
+    [TABLE_AGENT] = "agent",     [TABLE_CHECKPOINT] = "checkpoint",
+    [TABLE_UNIQUE] = "unique",
 };
 
 const struct store_schema broker_schema = {.names = table_names, .count = BROKER_TABLES, .version = 2};
@@ -107,6 +111,20 @@ struct key key_waits(uint64_t dependency_id, uint64_t id)
 struct key key_walk(uint64_t job, uint64_t id)
 {
     return key_of_pair(job, id);
+}
+
+struct key key_unique(uint64_t bucket, const char *namespace, const char *key)
+{
+    struct key row;
+    size_t namespace_size = strlen(namespace) + 1;
+    size_t key_size = strlen(key);
+
+    CHECK(8 + namespace_size + key_size <= KEY_MAX);
+    store_u64(row.data, bucket);
+    memcpy(row.data + 8, namespace, namespace_size);
+    memcpy(row.data + 8 + namespace_size, key, key_size);
+    row.size = 8 + namespace_size + key_size;
+    return row;
 }
 
 struct key key_submit(struct bytes session, uint64_t sequence)

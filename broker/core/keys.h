@@ -24,8 +24,9 @@
  *                                                  the release of those that wait for an ended task
  *   queue    namespace, NUL, queue, NUL         -> what operators say about it
  *   turn     number                             -> where a fairness key stands in a queue and priority
+ *   agent    agent                              -> that an operator drains it
  *   checkpoint id                              -> what a run left for the next one, and an answer for that one
- *   agent    agent                              -> that an operator drains it */
+ *   unique   bucket, namespace, NUL, key        -> the task that has this idempotency key */
 #pragma once
 
 #include "common/base/bytes.h"
@@ -54,6 +55,7 @@ enum broker_table {
     TABLE_TURN,
     TABLE_CHECKPOINT,
     TABLE_AGENT,
+    TABLE_UNIQUE,
     BROKER_TABLES,
 };
 
@@ -62,7 +64,7 @@ extern const struct store_schema broker_schema;
 #define SESSION_SIZE 16
 #define STORE_ID_SIZE 32 /* hexadecimal digits */
 #define AGENT_ID_MAX 127 /* bytes */
-#define KEY_MAX 160
+#define KEY_MAX 200
 
 /* A key with its own memory. */
 struct key {
@@ -112,6 +114,7 @@ struct key key_holder(const char *agent_id, uint64_t id);
 struct key key_parent(uint64_t parent_id, uint64_t id);
 struct key key_waits(uint64_t dependency_id, uint64_t id);
 struct key key_walk(uint64_t job, uint64_t id);
+struct key key_unique(uint64_t bucket, const char *namespace, const char *key);
 struct key key_submit(struct bytes session, uint64_t sequence);
 struct key key_claim(const char *agent_id);
 struct key key_lane(uint32_t lane);

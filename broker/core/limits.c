@@ -6,6 +6,8 @@
 #include "broker/core/limit.h"
 #include "broker/core/turn.h"
 
+#include "broker/core/unique.h"
+
 #include <string.h>
 
 #define BAD_FIELD(error, ...) error_set(error, STATUS_INVALID_ARGUMENT, "BAD_FIELD", __VA_ARGS__)
@@ -134,6 +136,7 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
     if (spec->priority > PRIORITY_LAST)
         return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
     TRY(check_times(spec, error));
+    TRY(check_size("idempotency_key", strlen(spec->idempotency_key), IDEMPOTENCY_KEY_MAX, error));
     return check_retries(spec, error);
 }
 

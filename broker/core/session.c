@@ -5,7 +5,7 @@
 #include "broker/core/timer.h"
 
 #define SESSION_VERSION 1
-#define SUBMIT_VERSION 1
+#define SUBMIT_VERSION 2
 
 static enum status damaged(struct step *step)
 {
@@ -43,30 +43,35 @@ static void session_save(struct step *step, struct bytes id, const struct sessio
 }
 
 /* Most submits are taken whole, and then their ids follow one another: the first and the count say it all. */
-static void submit_save(struct step *step, const struct command_submit *submit, const uint64_t *ids)
+static void submit_save(struct step *step, const struct command_submit *submit, const struct submit_outcome *outcomes)
 {
     struct key key = key_submit(submit->session, submit->sequence);
     struct buffer *buffer = &step->broker->scratch;
     bool is_run = true;
 
     for (size_t i = 0; i < submit->spec_count; i++)
-        is_run = is_run && ids[i] == ids[0] + i;
+        is_run = is_run && outcomes[i].task_id == outcomes[0].task_id + i && !outcomes[i].existing;
     record_begin(buffer, SUBMIT_VERSION);
     buffer_add_u32(buffer, (uint32_t)submit->spec_count);
     buffer_add_u8(buffer, is_run);
-    for (size_t i = 0; i < (is_run ? 1 : submit->spec_count); i++)
-        buffer_add_u64(buffer, ids[i]);
+    if (is_run)
+        buffer_add_u64(buffer, outcomes[0].task_id);
+    for (size_t i = 0; i < submit->spec_count && !is_run; i++) {
+        buffer_add_u64(buffer, outcomes[i].task_id);
+        buffer_add_u8(buffer, outcomes[i].existing);
+    }
     store_put(step->txn, TABLE_SUBMIT, key_bytes(&key), record_seal(buffer, submit->sequence));
 }
 
-static enum status submit_load(struct step *step, const struct command_submit *submit, uint64_t **ret_ids)
+static enum status submit_load(struct step *step, const struct command_submit *submit,
+                               struct submit_outcome **ret_known)
 {
     struct key key = key_submit(submit->session, submit->sequence);
     struct bytes value;
     struct reader reader;
     enum status status = store_get(step->txn, TABLE_SUBMIT, key_bytes(&key), &value);
 
-    *ret_ids = NULL;
+    *ret_known = NULL;
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     TRY(status);
@@ -76,13 +81,15 @@ static enum status submit_load(struct step *step, const struct command_submit *s
         return error_set(&step->error, STATUS_INVALID_ARGUMENT, "SEQUENCE_REUSED",
                          "sequence: this session has used it for a submit of another size");
     bool is_run = reader_u8(&reader) != 0;
-    uint64_t first = reader_u64(&reader);
-    uint64_t *ids = arena_zero(&step->effects->arena, submit->spec_count, sizeof *ids);
-    for (size_t i = 0; i < submit->spec_count; i++)
-        ids[i] = is_run ? first + i : i == 0 ? first : reader_u64(&reader);
+    uint64_t first = is_run ? reader_u64(&reader) : 0;
+    struct submit_outcome *known = arena_zero(&step->effects->arena, submit->spec_count, sizeof *known);
+    for (size_t i = 0; i < submit->spec_count; i++) {
+        known[i].task_id = is_run ? first + i : reader_u64(&reader);
+        known[i].existing = !is_run && reader_u8(&reader) != 0;
+    }
     if (reader.failed)
         return damaged(step);
-    *ret_ids = ids;
+    *ret_known = known;
     return STATUS_OK;
 }
 
@@ -114,13 +121,13 @@ static enum status trim(struct step *step, const struct command_submit *submit, 
 }
 
 enum status session_find(struct step *step, const struct command_submit *submit, struct session *ret_session,
-                         uint64_t **ret_ids)
+                         struct submit_outcome **ret_known)
 {
     uint32_t acked = 0;
 
     TRY(session_load(step, submit->session, ret_session));
     if (ret_session->is_new) {
-        *ret_ids = NULL;
+        *ret_known = NULL;
         if (step->broker->counters.sessions >= SESSIONS_MAX)
             return error_set(&step->error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_SESSIONS",
                              "there are %d open sessions; keep one session for many submits", SESSIONS_MAX);
@@ -129,8 +136,8 @@ enum status session_find(struct step *step, const struct command_submit *submit,
     if (submit->sequence < ret_session->acked_below)
         return error_set(&step->error, STATUS_FAILED_PRECONDITION, "SEQUENCE_ACKED",
                          "sequence: the session has acknowledged the answer to this submit already");
-    TRY(submit_load(step, submit, ret_ids));
-    if (*ret_ids != NULL || ret_session->open < SUBMITS_OPEN_MAX)
+    TRY(submit_load(step, submit, ret_known));
+    if (*ret_known != NULL || ret_session->open < SUBMITS_OPEN_MAX)
         return STATUS_OK;
     TRY(trim(step, submit, ret_session, false, &acked));
     if (ret_session->open - acked >= SUBMITS_OPEN_MAX)
@@ -140,7 +147,7 @@ enum status session_find(struct step *step, const struct command_submit *submit,
 }
 
 enum status session_remember(struct step *step, const struct command_submit *submit, struct session *session,
-                             const uint64_t *ids, bool is_repeat)
+                             const struct submit_outcome *outcomes, bool is_repeat)
 {
     uint32_t acked = 0;
 
@@ -149,7 +156,7 @@ enum status session_remember(struct step *step, const struct command_submit *sub
     if (submit->acked_below > session->acked_below)
         session->acked_below = submit->acked_below;
     session->used_ms = step->now.store_ms;
-    submit_save(step, submit, ids);
+    submit_save(step, submit, outcomes);
     session_save(step, submit->session, session);
     if (!session->is_new)
         return STATUS_OK;

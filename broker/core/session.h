@@ -12,6 +12,7 @@
 #define SESSION_IDLE_MAX_MS (24ULL * 60 * 60 * 1000)
 
 struct step;
+struct submit_outcome;
 struct timer;
 
 struct session {
@@ -21,13 +22,14 @@ struct session {
     uint32_t open;    /* rows of submits */
 };
 
-/* What the session knows of this submit: ids (0 = refused then), in the arena of the effects, or NULL for a first one.
+/* What the session knows of this submit: its outcomes (task_id 0 = refused then), in the arena of the effects, or NULL
+ * for a first one.
  * FAILED_PRECONDITION/SEQUENCE_ACKED, INVALID_ARGUMENT/SEQUENCE_REUSED, RESOURCE_EXHAUSTED/TOO_MANY_OPEN_SUBMITS,
  * RESOURCE_EXHAUSTED/TOO_MANY_SESSIONS. */
 enum status session_find(struct step *step, const struct command_submit *submit, struct session *ret_session,
-                         uint64_t **ret_ids) NODISCARD;
-/* Remembers the ids, and forgets what was acknowledged. */
+                         struct submit_outcome **ret_known) NODISCARD;
+/* Remembers the outcomes, and forgets what was acknowledged. */
 enum status session_remember(struct step *step, const struct command_submit *submit, struct session *session,
-                             const uint64_t *ids, bool is_repeat) NODISCARD;
+                             const struct submit_outcome *outcomes, bool is_repeat) NODISCARD;
 /* Its timer has come due. */
 enum status session_due(struct step *step, const struct timer *timer) NODISCARD;

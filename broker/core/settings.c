@@ -7,6 +7,7 @@
 #define DEFAULT_REAP_GRACE_MS 600000
 #define DEFAULT_SEAL_MS 3600000
 #define DEFAULT_RETENTION_MS (7ULL * 24 * 60 * 60 * 1000)
+#define DEFAULT_IDEMPOTENCY_WINDOW_MS (24ULL * 60 * 60 * 1000)
 #define DEFAULT_TICK_MAX 256
 #define DEFAULT_EVENTS_MAX 1000000
 #define DEFAULT_EVENTS_AGE_MS (7ULL * 24 * 60 * 60 * 1000)
@@ -32,6 +33,8 @@ struct broker_settings settings_complete(const struct broker_settings *settings)
     own.seal_ms = or_default(own.seal_ms, DEFAULT_SEAL_MS);
     own.tick_max = or_default(own.tick_max, DEFAULT_TICK_MAX);
     own.retention_ms = own.retention_ms > 0 ? own.retention_ms : DEFAULT_RETENTION_MS;
+    own.idempotency_window_ms =
+        own.idempotency_window_ms > 0 ? own.idempotency_window_ms : DEFAULT_IDEMPOTENCY_WINDOW_MS;
     own.events_max = own.events_max > 0 ? own.events_max : DEFAULT_EVENTS_MAX;
     own.events_age_ms = own.events_age_ms > 0 ? own.events_age_ms : DEFAULT_EVENTS_AGE_MS;
     return own;

@@ -4,6 +4,7 @@
 #include "broker/core/record.h"
 #include "broker/core/release.h"
 #include "broker/core/session.h"
+#include "broker/core/unique.h"
 
 #include <string.h>
 
@@ -29,6 +30,31 @@ static enum status check_expiry(const struct step *step, const struct task_spec 
                      spec->delay_ms > 0 ? " and the delay" : "");
 }
 
+/* A submit on its way: what is decided about each of its tasks. */
+struct submission {
+    const struct command_submit *submit;
+    struct submit_outcome *outcomes;
+    struct lane **lanes;
+    uint64_t *ids;
+    uint64_t *replaced; /* whose key it takes; 0 = nobody's */
+    struct index keys;
+    struct index_node *key_nodes;
+};
+
+static void submission_init(struct submission *submission, struct arena *arena, const struct command_submit *submit)
+{
+    size_t count = submit->spec_count;
+
+    *submission = (struct submission){
+        .submit = submit,
+        .outcomes = arena_zero(arena, count, sizeof(struct submit_outcome)),
+        .lanes = arena_zero(arena, count, sizeof(struct lane *)),
+        .ids = arena_zero(arena, count, sizeof(uint64_t)),
+        .replaced = arena_zero(arena, count, sizeof(uint64_t)),
+        .key_nodes = arena_zero(arena, count, sizeof(struct index_node)),
+    };
+}
+
 /* How many of the tasks before this one are taken into the queue. */
 static uint64_t count_in_queue(struct lane *const *lanes, size_t count, const struct queue *queue)
 {
@@ -41,13 +67,39 @@ static uint64_t count_in_queue(struct lane *const *lanes, size_t count, const st
     return taken;
 }
 
-/* Whether this task is taken, and into which lane. */
-static enum status decide(struct step *step, const struct command_submit *submit, size_t i, struct lane **lanes,
-                          struct error *error)
+/* Two tasks of one submit with the same key would be one task or none, by the order in which they stand. */
+static enum status check_key_twice(struct step *step, struct submission *submission, size_t i, struct error *error)
 {
+    const struct task_spec *spec = &submission->submit->specs[i];
+    struct key *key = arena_zero(&step->effects->arena, 1, sizeof *key);
+
+    if (spec->idempotency_key[0] == '\0')
+        return STATUS_OK;
+    *key = key_unique(0, text_or(spec->namespace, DEFAULT_NAME), spec->idempotency_key);
+    if (index_find(&submission->keys, key->data, key->size) != NULL)
+        return error_set(error, STATUS_INVALID_ARGUMENT, "BAD_FIELD",
+                         "idempotency_key: another task of this submit has the same");
+    index_add(&submission->keys, &submission->key_nodes[i], key->data, key->size, key);
+    return STATUS_OK;
+}
+
+/* Whether this task is taken, and into which lane; or which task has its key already. */
+static enum status decide(struct step *step, struct submission *submission, size_t i, struct error *error)
+{
+    const struct command_submit *submit = submission->submit;
     const struct task_spec *spec = &submit->specs[i];
+    struct submit_outcome *outcome = &submission->outcomes[i];
+    const char *namespace = text_or(spec->namespace, DEFAULT_NAME);
 
     TRY(limits_check_spec(spec, error));
+    TRY(check_key_twice(step, submission, i, error));
+    if (outcome->task_id != 0)
+        return STATUS_OK;
+    if (spec->idempotency_key[0] != '\0')
+        TRY(unique_decide(step, spec, namespace, &outcome->task_id, &submission->replaced[i], error));
+    outcome->existing = outcome->task_id != 0;
+    if (outcome->existing)
+        return STATUS_OK;
     TRY(check_expiry(step, spec, error));
     TRY(dependencies_decide(step, submit, i, error));
     if (submit->store_is_nearly_full)
@@ -55,15 +107,15 @@ static enum status decide(struct step *step, const struct command_submit *submit
                          "the store is nearly full: what is left is kept for running tasks; remove something or make "
                          "it larger");
     struct lane_name name = {
-        .namespace = text_or(spec->namespace, DEFAULT_NAME),
+        .namespace = namespace,
         .queue = text_or(spec->queue, DEFAULT_NAME),
         .agent_type = text_or(spec->agent_type, ANY_TYPE),
         .limits = spec->limits,
         .limit_count = spec->limit_count,
     };
     const struct queue *queue = lanes_queue(&step->broker->lanes, name.namespace, name.queue);
-    TRY(queue_admits(queue, queue != NULL ? count_in_queue(lanes, i, queue) : 0, error));
-    return lanes_obtain(step->broker, &name, &lanes[i], error);
+    TRY(queue_admits(queue, queue != NULL ? count_in_queue(submission->lanes, i, queue) : 0, error));
+    return lanes_obtain(step->broker, &name, &submission->lanes[i], error);
 }
 
 /* Its time, which counts from now on also for a task that is BLOCKED meanwhile. */
@@ -96,6 +148,7 @@ static struct task task_of_spec(const struct step *step, uint64_t id, const stru
         .now.lane = lane->number,
         .now.parent_id = spec->parent_id,
         .now.expires_ms = spec->expires_at_ms,
+        .has_key = spec->idempotency_key[0] != '\0',
         .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
         .max_crashes = (uint8_t)(spec->max_crashes > 0 ? spec->max_crashes : CRASHES_DEFAULT),
         .max_deliveries = (uint16_t)(spec->max_deliveries > 0 ? spec->max_deliveries : DELIVERIES_DEFAULT),
@@ -111,9 +164,11 @@ static struct task task_of_spec(const struct step *step, uint64_t id, const stru
 }
 
 /* ids: of all tasks of the submit. */
-static enum status add_task(struct step *step, const struct command_submit *submit, size_t i, const struct lane *lane,
-                            const uint64_t *ids)
+static enum status add_task(struct step *step, const struct submission *submission, size_t i)
 {
+    const struct command_submit *submit = submission->submit;
+    const struct lane *lane = submission->lanes[i];
+    const uint64_t *ids = submission->ids;
     struct task_spec spec = submit->specs[i];
     queue_complete_spec(lane->type->queue, &spec);
     struct task task = task_of_spec(step, ids[i], &spec, lane);
@@ -127,6 +182,8 @@ static enum status add_task(struct step *step, const struct command_submit *subm
         TRY(dependencies_attach(step, &task, &spec, &attachment));
     if (submit->atomic)
         TRY(dependencies_wait_for(step, task.id, &task.has_waits));
+    if (task.has_key)
+        TRY(unique_take(step, &task, lane->type->queue->namespace, spec.idempotency_key, submission->replaced[i]));
     place_new(&task, &attachment);
     store_put_append(step->txn, TABLE_TASK, key_bytes(&key), record_of_body(&step->broker->scratch, task.id, &spec));
     task_write(step, &task);
@@ -136,17 +193,18 @@ static enum status add_task(struct step *step, const struct command_submit *subm
 }
 
 /* Each task on its own, or, when they are submitted as one, the first refusal refuses all. */
-static enum status decide_all(struct step *step, const struct command_submit *submit, const uint64_t *known_ids,
-                              struct lane **lanes, struct submit_outcome *outcomes)
+static enum status decide_all(struct step *step, struct submission *submission, const struct submit_outcome *known)
 {
+    const struct command_submit *submit = submission->submit;
+    struct submit_outcome *outcomes = submission->outcomes;
+
     for (size_t i = 0; i < submit->spec_count; i++) {
         struct error error = {0};
 
-        outcomes[i].task_id = known_ids != NULL ? known_ids[i] : 0;
-        if (outcomes[i].task_id != 0)
-            continue;
-        enum status status = decide(step, submit, i, lanes, &error);
-        if (status == STATUS_OK)
+        if (known != NULL)
+            outcomes[i] = known[i];
+        enum status status = decide(step, submission, i, &error);
+        if (status == STATUS_OK || outcomes[i].task_id != 0)
             continue;
         if (error.status != status)
             return status;
@@ -163,12 +221,13 @@ static enum status decide_all(struct step *step, const struct command_submit *su
 }
 
 /* The ids come first: a task may wait for one behind it. */
-static enum status add_all(struct step *step, const struct command_submit *submit, struct lane *const *lanes,
-                           struct submit_outcome *outcomes, uint64_t *ids, size_t *ret_added)
+static enum status add_all(struct step *step, struct submission *submission)
 {
+    const struct command_submit *submit = submission->submit;
+    struct submit_outcome *outcomes = submission->outcomes;
     struct counters *counters = &step->broker->counters;
+    uint64_t *ids = submission->ids;
 
-    *ret_added = 0;
     for (size_t i = 0; i < submit->spec_count; i++) {
         bool is_new = outcomes[i].task_id == 0 && outcomes[i].refusal == NULL;
         ids[i] = is_new ? counters_next(counters, &counters->task_id) : outcomes[i].task_id;
@@ -176,34 +235,48 @@ static enum status add_all(struct step *step, const struct command_submit *submi
     for (size_t i = 0; i < submit->spec_count; i++) {
         if (outcomes[i].task_id != 0 || outcomes[i].refusal != NULL)
             continue;
-        TRY(add_task(step, submit, i, lanes[i], ids));
+        TRY(add_task(step, submission, i));
         outcomes[i].task_id = ids[i];
-        ++*ret_added;
     }
     return STATUS_OK;
+}
+
+/* Whether anything has an answer now that had none before. */
+static bool tells_more(const struct submission *submission, const struct submit_outcome *known)
+{
+    for (size_t i = 0; i < submission->submit->spec_count; i++)
+        if (submission->outcomes[i].task_id != 0 && (known == NULL || known[i].task_id == 0))
+            return true;
+    return false;
+}
+
+static void forget_keys(struct submission *submission)
+{
+    for (size_t i = 0; i < submission->submit->spec_count; i++)
+        if (submission->key_nodes[i].item != NULL)
+            index_remove(&submission->keys, &submission->key_nodes[i]);
 }
 
 enum status step_submit(struct step *step, const struct command *command)
 {
     const struct command_submit *submit = &command->submit;
-    struct arena *arena = &step->effects->arena;
     struct session session = {0};
-    uint64_t *known_ids = NULL;
-    size_t added = 0;
+    struct submission submission;
+    struct submit_outcome *known = NULL;
 
     TRY(limits_check_submit(submit, &step->error));
     if (submit->session.size > 0)
-        TRY(session_find(step, submit, &session, &known_ids));
-    struct submit_outcome *outcomes = arena_zero(arena, submit->spec_count, sizeof *outcomes);
-    struct lane **lanes = arena_zero(arena, submit->spec_count, sizeof(struct lane *));
-    uint64_t *ids = arena_zero(arena, submit->spec_count, sizeof *ids);
-    TRY(decide_all(step, submit, known_ids, lanes, outcomes));
+        TRY(session_find(step, submit, &session, &known));
+    submission_init(&submission, &step->effects->arena, submit);
+    enum status status = decide_all(step, &submission, known);
+    forget_keys(&submission);
+    TRY(status);
 
-    TRY(add_all(step, submit, lanes, outcomes, ids, &added));
-    if (added > 0 && submit->session.size > 0)
-        TRY(session_remember(step, submit, &session, ids, known_ids != NULL));
+    TRY(add_all(step, &submission));
+    if (submit->session.size > 0 && tells_more(&submission, known))
+        TRY(session_remember(step, submit, &session, submission.outcomes, known != NULL));
     struct answer *answer = effects_answer(step->effects, command->token, command->kind);
-    answer->submit.outcomes = outcomes;
+    answer->submit.outcomes = submission.outcomes;
     answer->submit.count = submit->spec_count;
     return STATUS_OK;
 }

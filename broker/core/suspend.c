@@ -39,7 +39,7 @@ void suspend_ask(struct step *step, struct task *task, const char *reason)
 {
     struct run_name run = {.task_id = task->id, .fence = task->fence};
 
-    if (task->canceling || task->suspending)
+    if (task->canceling || task->suspending || task->reaping)
         return;
     task->suspending = true;
     memcpy(task->cancel_reason, reason, strlen(reason) + 1);
@@ -59,9 +59,9 @@ enum status step_ask_suspend(struct step *step, const struct command *command)
 
     TRY(limits_check_reason(ask->reason, &step->error));
     TRY(task_load(step, ask->task_id, &task));
-    if (!task_is_held(task.now.state))
+    if (!task_is_at_work(&task) || task.reaping)
         return error_set(&step->error, STATUS_FAILED_PRECONDITION, "WRONG_STATE",
-                         "task %s is %s: only a task that somebody holds can be suspended", id_format(task.id, text),
+                         "task %s is %s: only a run that somebody holds can be suspended", id_format(task.id, text),
                          task_state_name(task.now.state));
     if (task.canceling)
         return error_set(&step->error, STATUS_FAILED_PRECONDITION, "WRONG_STATE", "task %s is being canceled",

@@ -3,6 +3,6 @@
 
 #include "broker/core/task.h"
 
-/* Asks the holder of a held task, in hand, to give it back as SUSPENDED, and writes that. One that is canceling or
- * suspending already is left as it is. The reason has at most 255 bytes. */
+/* Asks the holder of a held task, in hand, to give it back as SUSPENDED, and writes that. One that is canceling,
+ * suspending or reaping already is left as it is. The reason has at most 255 bytes. */
 void suspend_ask(struct step *step, struct task *task, const char *reason);

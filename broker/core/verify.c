@@ -102,7 +102,7 @@ static void check_turn(struct scan *scan, const struct task *task, const char *f
                 (unsigned long long)task->now.turn);
 }
 
-static enum status check_body(struct scan *scan, const struct task *task)
+static enum status check_body(struct scan *scan, const struct task *task, const struct counters *counters)
 {
     struct key key = key_of_id(task->id);
     struct bytes value;
@@ -118,6 +118,7 @@ static enum status check_body(struct scan *scan, const struct task *task)
     } else {
         check_turn(scan, task, spec.fairness_key);
         TRY(check_waits(scan, task, &spec));
+        TRY(check_key_of_task(scan, task, spec.idempotency_key, counters));
     }
     scan->expected[TABLE_TASK] += status == STATUS_OK;
     return STATUS_OK;
@@ -231,7 +232,7 @@ static enum status scan_tasks(struct scan *scan, const struct counters *counters
             return STATUS_CANCELED;
         check_limits(scan, &task, counters);
         TRY(check_rows(scan, &task));
-        TRY(check_body(scan, &task));
+        TRY(check_body(scan, &task, counters));
         TRY(check_outcome(scan, &task));
         TRY(check_checkpoint(scan, &task));
         TRY(check_last_event(scan, &task, counters));
@@ -314,6 +315,7 @@ static enum status scan_all(struct scan *scan)
     check_lanes(scan);
     check_limits_of_lanes(scan);
     TRY(check_events(scan, &counters));
+    TRY(check_keys(scan, &counters));
     return check_counts(scan, &counters);
 }
 

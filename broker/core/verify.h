@@ -15,6 +15,14 @@ struct scan {
 /* Counts it, and names it if it is one of the first. */
 PRINTF_LIKE(2, 3) void problem(struct scan *scan, const char *format, ...);
 
+/* verify_unique.c */
+
+/* A task that lives has the idempotency key that it was submitted with. */
+enum status check_key_of_task(struct scan *scan, const struct task *task, const char *key,
+                              const struct counters *counters) NODISCARD;
+/* All rows: in one of the buckets, and each key once. */
+enum status check_keys(struct scan *scan, const struct counters *counters) NODISCARD;
+
 /* verify_events.c */
 
 /* The chain of a task's events begins where its state record says. */

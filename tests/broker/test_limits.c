@@ -49,6 +49,7 @@ Test(limits, of_a_task_hold_at_their_edge_and_not_past_it)
     AT_AND_PAST(run_timeout_ms, 30 * DAY_MS, 30 * DAY_MS + 1, "run_timeout_ms:");
     AT_AND_PAST(retention_ms, 366 * DAY_MS, 366 * DAY_MS + 1, "retention_ms:");
     AT_AND_PAST(max_attempts, 100, 101, "max_attempts:");
+    AT_AND_PAST(idempotency_key, of_size(127), of_size(128), "idempotency_key:");
     AT_AND_PAST(max_crashes, 100, 101, "max_crashes:");
     AT_AND_PAST(max_deliveries, 1000, 1001, "max_deliveries:");
     AT_AND_PAST(start_timeout_ms, 1000, 999, "start_timeout_ms:");

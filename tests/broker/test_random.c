@@ -29,6 +29,8 @@ static const char *const limits[] = {"anthropic", "repo:acme/web", "openai"};
 static const char *const keys[] = {"", "alice", "bob", "carol"};
 static const char *const queues[] = {"default", "night", "a-queue"};
 
+static const char *const idempotency_keys[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
 static size_t draw(struct driver *driver, size_t bound)
 {
     return (size_t)random_below(&driver->random, bound);
@@ -97,6 +99,10 @@ static void do_submit(struct driver *driver)
         specs[i].max_attempts = (uint32_t)draw(driver, 4);
         specs[i].retention_ms = 60000 + draw(driver, 600000);
         specs[i].start_timeout_ms = draw(driver, 4) == 0 ? (uint32_t)(1000 + draw(driver, 60000)) : 0;
+        if (draw(driver, 4) == 0) {
+            specs[i].idempotency_key = idempotency_keys[draw(driver, 8)];
+            specs[i].on_conflict = (enum conflict_policy)draw(driver, 4);
+        }
         specs[i].max_crashes = (uint32_t)draw(driver, 3);
         specs[i].max_deliveries = (uint32_t)draw(driver, 5);
         if (draw(driver, 6) == 0)
@@ -269,7 +275,11 @@ static void drive(uint64_t seed)
     struct driver driver = {.random = {.state = seed}};
 
     cr_log_info("seed %llu", (unsigned long long)seed);
-    driver.world = world_new();
+    /* A window of half an hour, so that keys come and go. */
+    driver.world = world_new_with(
+        &(struct broker_settings){
+            .lease_ms = LEASE_SAID_MS, .idempotency_window_ms = 1800000, .random_seed = 1, .store_id = {1}},
+        0);
     for (size_t i = 0; i < STEPS; i++) {
         step(&driver);
         if (i % CHECK_EVERY == 0)

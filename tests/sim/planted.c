@@ -250,20 +250,20 @@ enum status __wrap_step_claim(struct step *step, const struct command *command)
 
 AROUND(session_find);
 enum status __wrap_session_find(struct step *step, const struct command_submit *submit, struct session *ret_session,
-                                uint64_t **ret_ids)
+                                struct submit_outcome **ret_known)
 {
-    enum status status = __real_session_find(step, submit, ret_session, ret_ids);
+    enum status status = __real_session_find(step, submit, ret_session, ret_known);
 
     if (has(DOUBLE_SUBMIT) && status == STATUS_OK)
-        *ret_ids = NULL;
+        *ret_known = NULL;
     return status;
 }
 
 AROUND(session_remember);
 enum status __wrap_session_remember(struct step *step, const struct command_submit *submit, struct session *session,
-                                    const uint64_t *ids, bool is_repeat)
+                                    const struct submit_outcome *outcomes, bool is_repeat)
 {
-    return has(FORGETS_SUBMIT) ? STATUS_OK : __real_session_remember(step, submit, session, ids, is_repeat);
+    return has(FORGETS_SUBMIT) ? STATUS_OK : __real_session_remember(step, submit, session, outcomes, is_repeat);
 }
 
 AROUND(parked_add);
