@@ -26,7 +26,8 @@ enum status rpc_client_new(const char *endpoint, struct rpc_client **ret_client,
 
     client->endpoint = duplicate_text(endpoint);
     client->next_call_id = 1;
-    rpc_socket_init(&client->socket, ZMQ_DEALER, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
+    rpc_socket_init(&client->socket, RPC_CONTEXT_SHARED, ZMQ_DEALER,
+                    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
     /* Nothing waits in ZeroMQ for a connection: a request that is sent late would be sent with a wrong timeout. */
     rpc_socket_set(&client->socket, ZMQ_IMMEDIATE, 1);
     rpc_socket_set(&client->socket, ZMQ_RECONNECT_IVL, 50);

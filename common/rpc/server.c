@@ -108,7 +108,7 @@ static enum status bind_all(struct rpc_server *server, const struct rpc_server_o
 
 static void open_socket(struct rpc_server *server)
 {
-    rpc_socket_init(&server->socket, ZMQ_ROUTER, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
+    rpc_socket_init(&server->socket, RPC_CONTEXT_OWN, ZMQ_ROUTER, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED);
     /* Changing these after the bind can crash libzmq. */
     rpc_socket_set(&server->socket, ZMQ_ROUTER_MANDATORY, 1);
     rpc_socket_set(&server->socket, ZMQ_ROUTER_HANDOVER, 0);

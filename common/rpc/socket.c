@@ -2,15 +2,15 @@
 
 #include "common/base/check.h"
 #include "common/base/cleanup.h"
+#include "common/rpc/context.h"
 #include "common/rpc/envelope.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-
-#define MONITOR "inproc://monitor"
 
 /* libzmq 4.3.4 draws a ROUTER's first automatic routing id from rand(), which it does not seed: a peer that takes the
  * next id for itself would trip an assertion. */
@@ -38,17 +38,29 @@ void rpc_socket_set(struct rpc_socket *socket, int option, int value)
     CHECK(zmq_setsockopt(socket->handle, option, &value, sizeof value) == 0);
 }
 
-void rpc_socket_init(struct rpc_socket *socket, int type, int events)
+/* Its name tells it from those of the other sockets in the context. */
+static void open_monitor(struct rpc_socket *socket, int events)
 {
-    int64_t frame_max = FRAME_MAX;
+    char name[48];
     int no_bound = 0;
 
-    socket->context = zmq_ctx_new();
-    CHECK(socket->context != NULL);
+    (void)snprintf(name, sizeof name, "inproc://monitor-%p", socket->handle);
+    socket->monitor = zmq_socket(socket->context->zmq, ZMQ_PAIR);
+    CHECK(socket->monitor != NULL);
+    /* Without a bound on this side the I/O thread never blocks on a monitor that is not read. */
+    CHECK(zmq_setsockopt(socket->monitor, ZMQ_RCVHWM, &no_bound, sizeof no_bound) == 0);
+    CHECK(zmq_socket_monitor(socket->handle, name, events | ZMQ_EVENT_MONITOR_STOPPED) == 0);
+    CHECK(zmq_connect(socket->monitor, name) == 0);
+}
+
+void rpc_socket_init(struct rpc_socket *socket, enum rpc_context_use use, int type, int events)
+{
+    int64_t frame_max = FRAME_MAX;
+
+    socket->context = use == RPC_CONTEXT_OWN ? rpc_context_new() : rpc_context_share();
     seed_routing_ids();
-    socket->handle = zmq_socket(socket->context, type);
-    socket->monitor = zmq_socket(socket->context, ZMQ_PAIR);
-    CHECK(socket->handle != NULL && socket->monitor != NULL);
+    socket->handle = zmq_socket(socket->context->zmq, type);
+    CHECK(socket->handle != NULL);
     /* libzmq has no limits of its own: an unauthenticated peer could put any amount into memory, or hold a connection
      * without ever finishing its handshake. */
     CHECK(zmq_setsockopt(socket->handle, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
@@ -60,27 +72,11 @@ void rpc_socket_init(struct rpc_socket *socket, int type, int events)
     rpc_socket_set(socket, ZMQ_TCP_KEEPALIVE_IDLE, 60);
     rpc_socket_set(socket, ZMQ_TCP_KEEPALIVE_INTVL, 10);
     rpc_socket_set(socket, ZMQ_TCP_KEEPALIVE_CNT, 6);
-    /* Without a bound on this side the I/O thread never blocks on a monitor that is not read. */
-    CHECK(zmq_setsockopt(socket->monitor, ZMQ_RCVHWM, &no_bound, sizeof no_bound) == 0);
-    CHECK(zmq_socket_monitor(socket->handle, MONITOR, events) == 0);
-    CHECK(zmq_connect(socket->monitor, MONITOR) == 0);
+    open_monitor(socket, events);
     socket->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     CHECK(socket->poll_fd >= 0);
     watch(socket->poll_fd, socket->handle);
     watch(socket->poll_fd, socket->monitor);
-}
-
-void rpc_socket_done(struct rpc_socket *socket)
-{
-    if (socket->context == NULL)
-        return;
-    fd_close(socket->poll_fd);
-    (void)zmq_socket_monitor(socket->handle, NULL, 0);
-    (void)zmq_close(socket->monitor);
-    (void)zmq_close(socket->handle);
-    while (zmq_ctx_term(socket->context) != 0 && errno == EINTR)
-        ;
-    *socket = (struct rpc_socket){.poll_fd = -1};
 }
 
 static int events_of(void *handle)
@@ -104,14 +100,14 @@ bool rpc_socket_has_event(struct rpc_socket *socket)
 }
 
 /* An event is two frames: its kind and value in the machine's byte order, and the endpoint. */
-bool rpc_socket_next_event(struct rpc_socket *socket, struct rpc_socket_event *ret_event)
+static bool receive_event(struct rpc_socket *socket, int flags, struct rpc_socket_event *ret_event)
 {
     zmq_msg_t part;
     uint8_t fields[6] = {0};
     uint32_t value = 0;
 
     (void)zmq_msg_init(&part);
-    int size = zmq_msg_recv(&part, socket->monitor, ZMQ_DONTWAIT);
+    int size = zmq_msg_recv(&part, socket->monitor, flags);
     if (size < 0) {
         (void)zmq_msg_close(&part);
         return false;
@@ -125,4 +121,33 @@ bool rpc_socket_next_event(struct rpc_socket *socket, struct rpc_socket_event *r
     memcpy(&value, fields + sizeof ret_event->kind, sizeof value);
     ret_event->value = (int)value;
     return true;
+}
+
+bool rpc_socket_next_event(struct rpc_socket *socket, struct rpc_socket_event *ret_event)
+{
+    return receive_event(socket, ZMQ_DONTWAIT, ret_event);
+}
+
+/* ZeroMQ closes in threads of its own. That the monitor stops is the last that it does: the connections are closed
+ * then, and the peers see it before whatever this process does next. */
+static void await_close(struct rpc_socket *socket)
+{
+    struct rpc_socket_event event = {0};
+
+    while (event.kind != ZMQ_EVENT_MONITOR_STOPPED) {
+        if (!receive_event(socket, 0, &event))
+            CHECK(errno == EINTR);
+    }
+}
+
+void rpc_socket_done(struct rpc_socket *socket)
+{
+    if (socket->context == NULL)
+        return;
+    fd_close(socket->poll_fd);
+    (void)zmq_close(socket->handle);
+    await_close(socket);
+    (void)zmq_close(socket->monitor);
+    rpc_context_release(socket->context);
+    *socket = (struct rpc_socket){.poll_fd = -1};
 }
