@@ -22,6 +22,7 @@ const struct command *const commands[] = {
     &command_store,
     &command_context,
     &command_lock,
+    &command_message,
     &command_help,
     &command_version,
     NULL,

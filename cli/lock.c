@@ -6,17 +6,14 @@
 #include "cli/values.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/id.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define CALL_WAIT_MOST_MS 20000
 #define TTL_LEAST_MS 1000
 #define TTL_MOST_MS VALUE_DAY_MS
-#define HOST_SIZE 65
 
 static enum exit_status run(struct cli *cli, int count, char **words);
 
@@ -72,67 +69,23 @@ enum exit_status lock_wish_take_option(int key, char *value, struct lock_wish *w
     case OPTION_WAIT:
         return value_duration("--wait", value, 0, UINT64_MAX / 2, &wish->wait_ms);
     case OPTION_AS:
-        return value_text("--as", value, 127, &wish->holder.agent_id);
+        return value_text("--as", value, 127, &wish->self.writer.agent_id);
     default:
         return value_name("--namespace", value, &wish->request.namespace_);
     }
 }
 
-/* Inside an agent the lock is that run's: it ends with it. */
-static void take_run(struct lock_wish *wish)
-{
-    const char *task = getenv("GANGER_TASK_ID");
-    const char *fence = getenv("GANGER_FENCE");
-    const char *agent = getenv("GANGER_AGENT_ID");
-    uint64_t last = 0;
-
-    if (task == NULL || fence == NULL || agent == NULL)
-        return;
-    if (id_parse(task, &wish->holder.task_id, &last, NULL) != STATUS_OK || wish->holder.task_id != last)
-        wish->holder.task_id = 0;
-    if (wish->holder.task_id != 0)
-        wish->holder.fence = strtoull(fence, NULL, 10);
-    wish->own_name = duplicate_text(agent);
-}
-
-static bool is_plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
-}
-
-/* "alice@build7:4711", with what a holder's name cannot have left out. */
-static void take_user(struct lock_wish *wish)
-{
-    const char *user = getenv("USER");
-    char host[HOST_SIZE] = "localhost";
-    char name[32];
-    size_t size = 0;
-
-    if (user == NULL || user[0] == '\0')
-        user = "somebody";
-    for (; *user != '\0' && size < sizeof name - 1; user++)
-        if (is_plain(*user))
-            name[size++] = *user;
-    name[size] = '\0';
-    (void)gethostname(host, sizeof host - 1);
-    wish->own_name = format_text("%s@%s:%ld", name, host, (long)getpid());
-}
-
 void lock_wish_init(struct lock_wish *wish)
 {
-    *wish = (struct lock_wish){.request = GANGER__V1__ACQUIRE_LOCK_REQUEST__INIT, .holder = GANGER__V1__WRITER__INIT};
+    *wish = (struct lock_wish){.request = GANGER__V1__ACQUIRE_LOCK_REQUEST__INIT};
+    self_init(&wish->self);
     CHECK(getrandom(wish->id, sizeof wish->id, 0) == (ssize_t)sizeof wish->id);
     wish->request.request = (ProtobufCBinaryData){.data = wish->id, .len = sizeof wish->id};
-    take_run(wish);
-    if (wish->own_name == NULL)
-        take_user(wish);
-    wish->holder.agent_id = wish->own_name;
 }
 
 void lock_wish_done(struct lock_wish *wish)
 {
-    free(wish->own_name);
-    wish->own_name = NULL;
+    self_done(&wish->self);
 }
 
 /* The daemon sends what is in the way along. The caller frees it; NULL when it is no lock that is held. */
@@ -169,7 +122,7 @@ enum exit_status lock_acquire(struct cli *cli, struct ganger *store, struct lock
     uint64_t begin_ms = clock_boot_ms();
     bool said = false;
 
-    wish->request.holder = &wish->holder;
+    wish->request.holder = &wish->self.writer;
     for (;;) {
         struct ganger_error error = {0};
         uint64_t waited_ms = clock_boot_ms() - begin_ms;

@@ -2,16 +2,16 @@
 #pragma once
 
 #include "cli/command.h"
+#include "cli/self.h"
 
 #define LOCK_NAME_MOST_BYTES 255
 
 /* What is wanted, as options and arguments say it. */
 struct lock_wish {
     Ganger__V1__AcquireLockRequest request;
-    Ganger__V1__Writer holder;
+    struct self self; /* the holder */
     uint8_t id[16];
     uint64_t wait_ms; /* UINT64_MAX = as long as it takes */
-    char *own_name;   /* of the holder, where nobody named one */
 };
 void lock_wish_init(struct lock_wish *wish);
 void lock_wish_done(struct lock_wish *wish);

@@ -63,6 +63,10 @@ DEFINE_CALL(renew_lock, locks, "RenewLock", RenewLockRequest, RenewLockResponse)
 DEFINE_CALL(release_lock, locks, "ReleaseLock", ReleaseLockRequest, ReleaseLockResponse)
 DEFINE_CALL(list_locks, locks, "ListLocks", ListLocksRequest, ListLocksResponse)
 DEFINE_CALL(lock_stats, locks, "LockStats", LockStatsRequest, LockStatsResponse)
+DEFINE_CALL(send_message, messages, "SendMessage", SendMessageRequest, SendMessageResponse)
+DEFINE_CALL(receive_messages, messages, "ReceiveMessages", ReceiveMessagesRequest, ReceiveMessagesResponse)
+DEFINE_CALL(ack_messages, messages, "AckMessages", AckMessagesRequest, AckMessagesResponse)
+DEFINE_CALL(list_mailboxes, messages, "ListMailboxes", ListMailboxesRequest, ListMailboxesResponse)
 
 static DEFINE_CALL(submit_numbered, tasks, "SubmitTasks", SubmitTasksRequest, SubmitTasksResponse)
 

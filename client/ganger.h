@@ -32,6 +32,7 @@
 #include <ganger/v1/agents.pb-c.h>
 #include <ganger/v1/context.pb-c.h>
 #include <ganger/v1/locks.pb-c.h>
+#include <ganger/v1/messages.pb-c.h>
 #include <ganger/v1/tasks.pb-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,7 +99,8 @@ uint64_t ganger_last_revision(const struct ganger *ganger);
 /* Frees a response. Accepts NULL. */
 void ganger_free(void *response);
 
-/* The calls of the protocol, typed; each is ganger_call. Waiting ones (WaitTask, ClaimTasks, AcquireLock) need a
+/* The calls of the protocol, typed; each is ganger_call. Waiting ones (WaitTask, ClaimTasks, AcquireLock,
+ * ReceiveMessages) need a
  * timeout that is longer than their wait_ms. ganger_submit_tasks numbers the submit in the connection's session when
  * the request names none, and so may be repeated by the library itself; call it again after DEADLINE_EXCEEDED only with
  * a session and sequence of your own. */
@@ -151,6 +153,10 @@ GANGER_DECLARE_CALL(renew_lock, RenewLockRequest, RenewLockResponse)
 GANGER_DECLARE_CALL(release_lock, ReleaseLockRequest, ReleaseLockResponse)
 GANGER_DECLARE_CALL(list_locks, ListLocksRequest, ListLocksResponse)
 GANGER_DECLARE_CALL(lock_stats, LockStatsRequest, LockStatsResponse)
+GANGER_DECLARE_CALL(send_message, SendMessageRequest, SendMessageResponse)
+GANGER_DECLARE_CALL(receive_messages, ReceiveMessagesRequest, ReceiveMessagesResponse)
+GANGER_DECLARE_CALL(ack_messages, AckMessagesRequest, AckMessagesResponse)
+GANGER_DECLARE_CALL(list_mailboxes, ListMailboxesRequest, ListMailboxesResponse)
 
 /* Without waiting: many calls open at once, in a loop of the caller's. */
 

@@ -135,3 +135,32 @@ Ganger__V1__StreamInfo *stream_info_to_message(struct arena *arena, const struct
     message->modified_ms = info->stream.modified_ms;
     return message;
 }
+
+Ganger__V1__Message *message_to_message(struct arena *arena, const struct message *message)
+{
+    Ganger__V1__Message *to = arena_zero(arena, 1, sizeof *to);
+
+    ganger__v1__message__init(to);
+    to->number = message->id;
+    to->mailbox = arena_text(arena, message->mailbox);
+    to->sender = writer_to_message(arena, &message->sender);
+    to->sent_ms = message->sent_ms;
+    to->expires_in_ms = message->expires_in_ms;
+    to->reply_to = message->reply_to;
+    to->content_type = arena_text(arena, message->content_type);
+    to->body = bytes_to_message(message->body);
+    return to;
+}
+
+Ganger__V1__Mailbox *mailbox_to_message(struct arena *arena, const struct mailbox *mailbox)
+{
+    Ganger__V1__Mailbox *to = arena_zero(arena, 1, sizeof *to);
+
+    ganger__v1__mailbox__init(to);
+    to->namespace_ = arena_text(arena, mailbox->namespace);
+    to->mailbox = arena_text(arena, mailbox->name);
+    to->messages = mailbox->messages;
+    to->bytes = mailbox->bytes;
+    to->last_number = mailbox->last_id;
+    return to;
+}

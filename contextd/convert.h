@@ -6,6 +6,7 @@
 
 #include <ganger/v1/context.pb-c.h>
 #include <ganger/v1/locks.pb-c.h>
+#include <ganger/v1/messages.pb-c.h>
 
 struct bytes bytes_from_message(ProtobufCBinaryData data);
 ProtobufCBinaryData bytes_to_message(struct bytes bytes);
@@ -18,4 +19,6 @@ Ganger__V1__Entry *entry_to_message(struct arena *arena, const struct entry *ent
 Ganger__V1__Writer *writer_to_message(struct arena *arena, const struct writer *writer);
 Ganger__V1__HeldLock *held_lock_to_message(struct arena *arena, const struct lock_view *view);
 Ganger__V1__LockContention *contention_to_message(struct arena *arena, const struct lock_contention *contention);
+Ganger__V1__Message *message_to_message(struct arena *arena, const struct message *message);
+Ganger__V1__Mailbox *mailbox_to_message(struct arena *arena, const struct mailbox *mailbox);
 Ganger__V1__StreamInfo *stream_info_to_message(struct arena *arena, const struct stream_info *info);

@@ -49,6 +49,8 @@ bool shell_step(struct shell *shell, const struct command *command, struct rpc_c
         refuse(shell, call);
         return false;
     }
+    if (effects->mailbox_grew)
+        receivers_wake(&shell->receivers, &command->send_message);
     if (effects->stream_changed)
         followers_wake(&shell->followers, &effects->stream.name);
     return true;
@@ -65,6 +67,13 @@ static void look_at_usage(struct shell *shell, uint64_t now_ms)
     shell->now.store_nearly_full = nearly_full;
 }
 
+static void look_at_clocks(struct shell *shell, uint64_t now_ms)
+{
+    shell->now.unix_ms = clock_wall_ms();
+    shell->now.boot_ms = now_ms;
+    shell->now.store_ms = shell->opened_store_ms + (now_ms - shell->opened_boot_ms);
+}
+
 static enum status begin(void *state, struct store_txn *txn, uint64_t now_ms)
 {
     struct shell *shell = state;
@@ -73,8 +82,7 @@ static enum status begin(void *state, struct store_txn *txn, uint64_t now_ms)
     look_at_usage(shell, now_ms);
     shell->txn = txn;
     shell->batch_bytes = 0;
-    shell->now.unix_ms = clock_wall_ms();
-    shell->now.boot_ms = now_ms;
+    look_at_clocks(shell, now_ms);
     enum status status = contextd_begin(&shell->core, txn, &error);
     if (status != STATUS_OK)
         log_error("The counters of the store cannot be read", log_text("cause", error.message));
@@ -119,7 +127,8 @@ static enum status settle(void *state, uint64_t now_ms)
 
     for (uint64_t token; (token = waiting_due(&shell->waiting, now_ms)) != 0;)
         end_wait(shell, token);
-    contextd_finish(&shell->core, shell->txn);
+    receivers_serve(shell, now_ms);
+    contextd_finish(&shell->core, shell->txn, &shell->now);
     return STATUS_OK;
 }
 
@@ -139,7 +148,11 @@ static enum status open_core(struct shell *shell)
 
     shell->now.boot_ms = clock_boot_ms();
     TRY(store_begin(shell->store, STORE_READ, &txn));
-    return contextd_open(&shell->core, txn, &shell->now, &shell->effects);
+    TRY(contextd_open(&shell->core, txn, &shell->now, &shell->effects));
+    shell->opened_boot_ms = shell->now.boot_ms;
+    shell->opened_store_ms = contextd_store_ms(&shell->core);
+    look_at_clocks(shell, shell->opened_boot_ms);
+    return STATUS_OK;
 }
 
 static void discarded(void *state)
@@ -160,9 +173,11 @@ static uint64_t deadline(void *state)
 {
     const struct shell *shell = state;
     uint64_t waiting_ms = waiting_deadline_ms(&shell->waiting);
-    uint64_t core_ms = contextd_next_ms(&shell->core);
+    uint64_t receivers_ms = receivers_deadline_ms(&shell->receivers);
+    uint64_t core_ms = contextd_next_ms(&shell->core, &shell->now);
+    uint64_t least_ms = waiting_ms < core_ms ? waiting_ms : core_ms;
 
-    return waiting_ms < core_ms ? waiting_ms : core_ms;
+    return receivers_ms < least_ms ? receivers_ms : least_ms;
 }
 
 static bool stream(void *state, uint64_t now_ms)
@@ -197,10 +212,12 @@ static enum status open_server(struct shell *shell, const struct shell_options *
     context_service_init(&shell->context, shell);
     streams_service_init(&shell->streams, shell);
     locks_service_init(&shell->locks, shell);
+    messages_service_init(&shell->messages, shell);
     const struct rpc_service services[] = {
         {.service = &shell->context.base.base, .methods = context_methods},
         {.service = &shell->streams.base.base, .methods = streams_methods},
         {.service = &shell->locks.base.base, .methods = locks_methods},
+        {.service = &shell->messages.base.base, .methods = messages_methods},
     };
     return rpc_server_new(&(struct rpc_server_options){.endpoints = options->endpoints,
                                                        .services = services,
@@ -250,6 +267,7 @@ struct shell *shell_free(struct shell *shell)
     rpc_server_free(shell->server);
     followers_done(&shell->followers);
     waiting_done(&shell->waiting);
+    receivers_done(&shell->receivers);
     contextd_done(&shell->core);
     context_effects_done(&shell->effects);
     arena_done(&shell->arena);

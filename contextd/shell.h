@@ -8,9 +8,11 @@
 #include "common/store/store.h"
 #include "contextd/core/core.h"
 #include "contextd/followers.h"
+#include "contextd/receivers.h"
 
 #include <ganger/v1/context.pb-c.h>
 #include <ganger/v1/locks.pb-c.h>
+#include <ganger/v1/messages.pb-c.h>
 
 struct shell;
 
@@ -29,6 +31,11 @@ struct locks_service {
     struct shell *shell;
 };
 
+struct messages_service {
+    Ganger__V1__Messages_Service base;
+    struct shell *shell;
+};
+
 struct shell {
     struct store *store;
     struct rpc_server *server;
@@ -37,7 +44,11 @@ struct shell {
     struct streams_service streams;
     struct locks_service locks;
     struct followers followers;
-    struct waiting waiting; /* requests for locks */
+    struct messages_service messages;
+    struct waiting waiting;     /* requests for locks */
+    struct receivers receivers; /* who waits for messages */
+    uint64_t opened_boot_ms;    /* BOOTTIME and store time at the same moment */
+    uint64_t opened_store_ms;
 
     struct contextd core;
     struct contextd_now now;
@@ -75,6 +86,13 @@ void locks_service_answer(struct shell *shell, const struct lock_answer *answer)
 extern const struct rpc_method context_methods[];
 extern const struct rpc_method streams_methods[];
 extern const struct rpc_method locks_methods[];
+extern const struct rpc_method messages_methods[];
 void context_service_init(struct context_service *service, struct shell *shell);
 void streams_service_init(struct streams_service *service, struct shell *shell);
 void locks_service_init(struct locks_service *service, struct shell *shell);
+void messages_service_init(struct messages_service *service, struct shell *shell);
+
+/* Looks once more for what a call waits for; false when there is still nothing and it waits on. At the end of its wait
+ * it is answered with nothing. */
+bool messages_service_serve(struct shell *shell, struct rpc_call *call, const struct receive_messages *receive,
+                            bool is_over);

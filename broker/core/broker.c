@@ -9,12 +9,10 @@
 #include "broker/core/timer.h"
 #include "broker/core/unique.h"
 #include "common/base/check.h"
+#include "common/base/store_time.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define SAVE_INTERVAL_MIN_MS 100
-#define SAVE_INTERVAL_MAX_MS 30000
 
 typedef enum status step_fn(struct step *step, const struct command *command);
 
@@ -180,15 +178,10 @@ static uint64_t unsaved_for_ms(const struct broker *broker, struct broker_time n
     return now.store_ms - broker->counters.store_ms;
 }
 
-/* How long the store's time may run on unsaved: as long as this life of the broker has been saved already. So a broker
- * that is killed again and again loses at most half of each life, and what waits for a time still comes to its end. */
+/* How long the store's time may run on unsaved. */
 static uint64_t save_interval_ms(const struct broker *broker)
 {
-    uint64_t saved_ms = broker->counters.store_ms - broker->opened_ms;
-
-    if (saved_ms < SAVE_INTERVAL_MIN_MS)
-        return SAVE_INTERVAL_MIN_MS;
-    return saved_ms < SAVE_INTERVAL_MAX_MS ? saved_ms : SAVE_INTERVAL_MAX_MS;
+    return store_time_unsaved_max_ms(broker->opened_ms, broker->counters.store_ms);
 }
 
 enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)

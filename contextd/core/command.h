@@ -27,6 +27,10 @@ enum command_kind {
     COMMAND_RELEASE_LOCK,
     COMMAND_LIST_LOCKS,
     COMMAND_LOCK_STATS,
+    COMMAND_SEND_MESSAGE,
+    COMMAND_RECEIVE_MESSAGES,
+    COMMAND_ACK_MESSAGES,
+    COMMAND_LIST_MAILBOXES,
     COMMAND_KINDS,
 };
 
@@ -124,6 +128,39 @@ struct lock_stats_query {
     uint32_t most;
 };
 
+struct send_message {
+    struct bytes namespace;
+    struct bytes mailbox;
+    struct writer sender;
+    struct bytes body;
+    struct bytes content_type;
+    uint64_t reply_to;
+    uint64_t ttl_ms;
+    struct bytes request;
+};
+
+struct receive_messages {
+    struct bytes namespace;
+    struct bytes mailbox;
+    struct bytes reader;
+    uint64_t after;
+    uint32_t max;
+};
+
+struct ack_messages {
+    struct bytes namespace;
+    struct bytes mailbox;
+    struct bytes reader;
+    uint64_t up_to;
+};
+
+struct list_mailboxes {
+    struct bytes namespace;
+    struct bytes prefix;
+    struct bytes page_token;
+    uint32_t page_size;
+};
+
 struct command {
     enum command_kind kind;
     uint64_t token; /* of the call that waits for the answer to an acquire */
@@ -141,6 +178,10 @@ struct command {
         struct name_lock name_lock; /* renew, release */
         struct list_locks list_locks;
         struct lock_stats_query lock_stats;
+        struct send_message send_message;
+        struct receive_messages receive_messages;
+        struct ack_messages ack_messages;
+        struct list_mailboxes list_mailboxes;
     };
 };
 
@@ -200,6 +241,11 @@ struct effects {
     struct lock_view *lock_views; /* list */
     struct lock_contention *contention;
     struct lock_answer *lock_answers; /* to those who waited */
+
+    uint64_t message_id;       /* send */
+    bool mailbox_grew;         /* send: who waits there has something to get */
+    struct message *messages;  /* receive */
+    struct mailbox *mailboxes; /* list; ack: count is how many messages were removed */
 
     struct arena arena;          /* of the lists */
     struct buffer data_buffer;   /* of reads over several chunks */

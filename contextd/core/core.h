@@ -5,7 +5,7 @@
  *     TRY(contextd_begin(&core, txn));
  *     TRY(contextd_tick(&core, txn, &now, &effects));
  *     TRY(contextd_step(&core, txn, &now, &command, &effects)); // for each command of the batch
- *     contextd_finish(&core, txn);
+ *     contextd_finish(&core, txn, &now);
  *     TRY(store_commit(&txn));
  *
  * A returned status that is not OK means that the store failed, and nothing else: refusals are effects. Between batches
@@ -20,11 +20,14 @@ struct contextd {
     struct counters counters; /* of the open transaction */
     bool changed;
     struct locks locks;
+    uint64_t opened_ms;     /* store time */
+    uint64_t expiry_due_ms; /* store time: the first row of the expiry table; UINT64_MAX = there is none */
 };
 
 struct contextd_now {
     uint64_t unix_ms;
-    uint64_t boot_ms;       /* BOOTTIME, for durations */
+    uint64_t boot_ms;       /* BOOTTIME, for what is only in memory */
+    uint64_t store_ms;      /* the store's own time (common/base/store_time.h), for what is kept */
     bool store_nearly_full; /* what only adds is refused: RESOURCE_EXHAUSTED/STORE_FULL */
 };
 
@@ -43,10 +46,12 @@ void contextd_forget(struct contextd *core, const struct contextd_now *now, uint
 /* What is due by now: locks that were not renewed. */
 enum status contextd_tick(struct contextd *core, struct store_txn *txn, const struct contextd_now *now,
                           struct effects *effects) NODISCARD;
-/* BOOTTIME at which contextd_tick has something to do; UINT64_MAX = never. */
-uint64_t contextd_next_ms(const struct contextd *core);
-/* Writes the counters when a step changed them. */
-void contextd_finish(struct contextd *core, struct store_txn *txn);
+/* BOOTTIME at which contextd_tick, or contextd_finish, has something to do; UINT64_MAX = never. */
+uint64_t contextd_next_ms(const struct contextd *core, const struct contextd_now *now);
+/* The store's time at the last commit. */
+uint64_t contextd_store_ms(const struct contextd *core);
+/* Writes the counters when a step changed them, or the store's time is to be saved. */
+void contextd_finish(struct contextd *core, struct store_txn *txn, const struct contextd_now *now);
 
 /* Reads every row: all checksums, no chunk missing or left over, every counter as a full count has it. DATA_LOSS with
  * what is wrong. In the time of a whole scan; between begin and finish. */

@@ -34,6 +34,12 @@ enum status context_counters_load(struct store_txn *txn, struct counters *ret_co
     counters.tasks = reader_u64(&reader);
     counters.tasks_with_streams = reader_u64(&reader);
     counters.locks = reader_u64(&reader);
+    counters.messages = reader_u64(&reader);
+    counters.message_bytes = reader_u64(&reader);
+    counters.cursors = reader_u64(&reader);
+    counters.requests = reader_u64(&reader);
+    counters.expiries = reader_u64(&reader);
+    counters.store_ms = reader_u64(&reader);
     if (reader.failed)
         return context_record_is_damaged("record", counters_key(), error);
     *ret_counters = counters;
@@ -56,6 +62,12 @@ void context_counters_save(struct store_txn *txn, const struct counters *counter
     buffer_add_u64(buffer, counters->tasks);
     buffer_add_u64(buffer, counters->tasks_with_streams);
     buffer_add_u64(buffer, counters->locks);
+    buffer_add_u64(buffer, counters->messages);
+    buffer_add_u64(buffer, counters->message_bytes);
+    buffer_add_u64(buffer, counters->cursors);
+    buffer_add_u64(buffer, counters->requests);
+    buffer_add_u64(buffer, counters->expiries);
+    buffer_add_u64(buffer, counters->store_ms);
     context_record_end(counters_key(), buffer);
     store_put(txn, TABLE_COUNTERS, counters_key(), buffer_view(buffer));
 }

@@ -17,6 +17,12 @@ struct counters {
     uint64_t tasks; /* that are remembered for their fence */
     uint64_t tasks_with_streams;
     uint64_t locks;
+    uint64_t messages;
+    uint64_t message_bytes; /* of their bodies */
+    uint64_t cursors;
+    uint64_t requests; /* of messages, that are remembered */
+    uint64_t expiries;
+    uint64_t store_ms; /* the store's own time at the last commit */
 };
 
 /* All zero in a new store. */

@@ -56,7 +56,7 @@ static enum status deleted_find(struct store_txn *txn, struct bytes key, uint64_
         return STATUS_OK;
     }
     TRY(status);
-    return deleted_unpack(key, record, ret_version, error);
+    return number_unpack(key, record, "deleted entry", ret_version, error);
 }
 
 enum status entry_put(struct contextd *core, struct store_txn *txn, const struct contextd_now *now,
@@ -145,7 +145,7 @@ enum status entry_delete(struct contextd *core, struct store_txn *txn, struct de
     if (current->version == 0)
         return no_such_entry(error);
 
-    deleted_pack(key_view(&key), current->version, &effects->record_buffer);
+    number_pack(key_view(&key), current->version, &effects->record_buffer);
     store_put(txn, TABLE_DELETED, key_view(&key), buffer_view(&effects->record_buffer));
     store_delete(txn, TABLE_ENTRY, key_view(&key));
     fence_remember(core, txn, &delete->writer, &task);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define EXPIRY_HEAD_SIZE 9 /* due, kind */
+
 struct bytes key_view(const struct key *key)
 {
     return (struct bytes){.data = key->data, .size = key->size};
@@ -97,27 +99,27 @@ uint64_t chunk_key_offset(struct bytes key)
     return key.size == CHUNK_KEY_SIZE ? load_u64(key.data + sizeof(uint64_t)) : 0;
 }
 
-void lock_prefix_key(struct bytes namespace, struct bytes name, struct key *ret_key)
+void name_prefix_key(struct bytes namespace, struct bytes name, struct key *ret_key)
 {
     key_begin_in(ret_key, namespace);
     key_add(ret_key, name);
 }
 
-void lock_name_key(struct bytes namespace, struct bytes name, struct key *ret_key)
+void name_key(struct bytes namespace, struct bytes name, struct key *ret_key)
 {
-    lock_prefix_key(namespace, name, ret_key);
+    name_prefix_key(namespace, name, ret_key);
     key_step_behind(ret_key);
 }
 
 void lock_below_key(struct bytes namespace, struct bytes name, struct key *ret_key)
 {
-    lock_prefix_key(namespace, name, ret_key);
+    name_prefix_key(namespace, name, ret_key);
     key_add(ret_key, bytes_of_text("/"));
 }
 
-void lock_key(struct bytes namespace, struct bytes name, uint64_t fence, struct key *ret_key)
+void numbered_key(struct bytes namespace, struct bytes name, uint64_t fence, struct key *ret_key)
 {
-    lock_name_key(namespace, name, ret_key);
+    name_key(namespace, name, ret_key);
     key_add_u64(ret_key, fence);
 }
 
@@ -128,7 +130,7 @@ void lock_holder_key(struct bytes agent_id, uint64_t task_id, uint64_t fence, st
     key_add_u64(ret_key, fence);
 }
 
-bool lock_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *ret_name, uint64_t *ret_fence)
+bool numbered_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *ret_name, uint64_t *ret_fence)
 {
     struct bytes rest = behind_namespace(key);
 
@@ -140,7 +142,7 @@ bool lock_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *
     return true;
 }
 
-void lock_name_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *ret_name)
+void name_key_read(struct bytes key, struct bytes *ret_namespace, struct bytes *ret_name)
 {
     struct bytes rest = behind_namespace(key);
 
@@ -153,4 +155,42 @@ void context_task_key(uint64_t task_id, struct key *ret_key)
 {
     ret_key->size = 0;
     key_add_u64(ret_key, task_id);
+}
+
+void part_key(struct bytes namespace, struct bytes name, struct bytes part, struct key *ret_key)
+{
+    name_key(namespace, name, ret_key);
+    key_add(ret_key, part);
+}
+
+void expiry_key(uint64_t due_ms, uint8_t kind, struct bytes rest, struct key *ret_key)
+{
+    ret_key->size = 0;
+    key_add_u64(ret_key, due_ms);
+    key_add(ret_key, (struct bytes){.data = &kind, .size = 1});
+    key_add(ret_key, rest);
+}
+
+uint64_t expiry_key_due(struct bytes key)
+{
+    return key.size > EXPIRY_HEAD_SIZE ? load_u64(key.data) : 0;
+}
+
+uint8_t expiry_key_kind(struct bytes key)
+{
+    return key.size > EXPIRY_HEAD_SIZE ? key.data[EXPIRY_HEAD_SIZE - 1] : 0;
+}
+
+struct bytes expiry_key_rest(struct bytes key)
+{
+    return bytes_slice(key, EXPIRY_HEAD_SIZE, key.size);
+}
+
+bool key_copy(struct bytes key, struct key *ret_key)
+{
+    if (key.size > sizeof ret_key->data)
+        return false;
+    memcpy(ret_key->data, key.data, key.size);
+    ret_key->size = key.size;
+    return true;
 }

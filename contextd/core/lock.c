@@ -30,7 +30,7 @@ static struct lock_view view_of(const struct contextd *core, const struct contex
     struct lock_view view = {.lock = *lock, .waiters = count_waiters(core, lock)};
     struct key key;
 
-    lock_key(lock->namespace, lock->name, lock->fence, &key);
+    numbered_key(lock->namespace, lock->name, lock->fence, &key);
     const struct held_lock *held = locks_find(&core->locks, &key);
     if (held != NULL && held->deadline.at_ms > now->boot_ms)
         view.left_ms = held->deadline.at_ms - now->boot_ms;
@@ -69,7 +69,7 @@ static enum status find_granted(struct store_txn *txn, const struct lock *wanted
     struct bytes record;
 
     *ret_found = false;
-    lock_name_key(wanted->namespace, wanted->name, &prefix);
+    name_key(wanted->namespace, wanted->name, &prefix);
     enum status status = store_seek(txn, TABLE_LOCK, key_view(&prefix), &key, &record);
     while (status == STATUS_OK && bytes_have_prefix(key, key_view(&prefix))) {
         TRY(lock_unpack(key, record, ret_lock, error));
@@ -200,7 +200,7 @@ static struct held_lock *find_held(const struct contextd *core, const struct nam
 {
     struct key key;
 
-    lock_key(named->namespace, named->name, named->fence, &key);
+    numbered_key(named->namespace, named->name, named->fence, &key);
     return locks_find(&core->locks, &key);
 }
 
@@ -245,7 +245,7 @@ enum status lock_tick(struct contextd *core, struct store_txn *txn, const struct
         struct bytes namespace;
         struct bytes name;
         uint64_t fence = 0;
-        if (lock_key_read(key_view(&held->key), &namespace, &name, &fence))
+        if (numbered_key_read(key_view(&held->key), &namespace, &name, &fence))
             locks_usage(locks, namespace, name)->expired++;
         lock_drop(core, txn, now, held);
         advance = true;
@@ -283,7 +283,7 @@ enum status lock_open(struct contextd *core, struct store_txn *txn, const struct
         struct lock lock;
         struct key own;
         TRY(lock_unpack(key, record, &lock, &effects->error));
-        lock_key(lock.namespace, lock.name, lock.fence, &own);
+        numbered_key(lock.namespace, lock.name, lock.fence, &own);
         locks_hold(&core->locks, &own, &lock, now->boot_ms);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -300,7 +300,7 @@ static enum status read_token(const struct list_locks *list, struct key *ret_sta
         uint64_t fence = strtoull(digits, &end, 16);
         struct bytes name = bytes_slice(list->page_token, TOKEN_FENCE_DIGITS + 1, list->page_token.size);
         if (*end == '\0' && name.size <= LOCK_NAME_MAX && bytes_have_prefix(name, list->prefix)) {
-            lock_key(list->namespace, name, fence, ret_start);
+            numbered_key(list->namespace, name, fence, ret_start);
             key_step_behind(ret_start);
             return STATUS_OK;
         }
@@ -323,7 +323,7 @@ enum status lock_list(struct contextd *core, struct store_txn *txn, const struct
     struct bytes record;
 
     TRY(list_locks_validate(list, &effects->error));
-    lock_prefix_key(list->namespace, list->prefix, &prefix);
+    name_prefix_key(list->namespace, list->prefix, &prefix);
     start = prefix;
     if (list->page_token.size > 0)
         TRY(read_token(list, &start, &effects->error));

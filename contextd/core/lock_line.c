@@ -54,7 +54,7 @@ static enum status walk_held(struct walk *walk)
     for (size_t size = 1; size <= name.size && !walk->done; size++) {
         if (size < name.size && name.data[size] != '/')
             continue;
-        lock_name_key(walk->wanted->namespace, bytes_slice(name, 0, size), &prefix);
+        name_key(walk->wanted->namespace, bytes_slice(name, 0, size), &prefix);
         TRY(walk_rows(walk, &prefix));
     }
     if (walk->done)
@@ -218,7 +218,7 @@ void lock_grant(struct contextd *core, struct store_txn *txn, const struct conte
 
     granted->fence = ++core->counters.revision;
     granted->acquired_ms = now->unix_ms;
-    lock_key(granted->namespace, granted->name, granted->fence, &key);
+    numbered_key(granted->namespace, granted->name, granted->fence, &key);
     lock_pack(key_view(&key), granted, &record);
     store_put(txn, TABLE_LOCK, key_view(&key), buffer_view(&record));
     locks_hold(&core->locks, &key, granted, now->boot_ms);
@@ -234,7 +234,7 @@ void lock_drop(struct contextd *core, struct store_txn *txn, const struct contex
     struct bytes name;
     uint64_t fence = 0;
 
-    if (lock_key_read(key_view(&held->key), &namespace, &name, &fence))
+    if (numbered_key_read(key_view(&held->key), &namespace, &name, &fence))
         lock_histogram_add(&locks_usage(&core->locks, namespace, name)->hold, now->boot_ms - held->since_ms);
     store_delete(txn, TABLE_LOCK, key_view(&held->key));
     locks_drop(&core->locks, held);

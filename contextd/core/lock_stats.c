@@ -48,7 +48,7 @@ enum status lock_stats(struct contextd *core, struct lock_stats_query *query, st
         arena_zero(&effects->arena, HASH_COUNT(core->locks.usage), sizeof *effects->contention);
     for (const struct lock_usage *usage = core->locks.usage; usage != NULL; usage = usage->hh.next) {
         struct lock_contention *contention = &all[count];
-        lock_name_key_read(key_view(&usage->key), &contention->namespace, &contention->name);
+        name_key_read(key_view(&usage->key), &contention->namespace, &contention->name);
         contention->usage = usage;
         count += query->namespace.size == 0 || bytes_equal(query->namespace, contention->namespace);
     }

@@ -169,7 +169,7 @@ struct lock_usage *locks_usage(struct locks *locks, struct bytes namespace, stru
     struct lock_usage *usage = NULL;
     struct key key;
 
-    lock_name_key(namespace, name, &key);
+    name_key(namespace, name, &key);
     HASH_FIND(hh, locks->usage, key.data, key.size, usage);
     if (usage != NULL) {
         /* To the end: the first is the one that was used least lately. */

@@ -154,22 +154,102 @@ enum status context_task_unpack(struct bytes key, struct bytes record, struct ta
     return STATUS_OK;
 }
 
-void deleted_pack(struct bytes key, uint64_t version, struct buffer *buffer)
+void number_pack(struct bytes key, uint64_t number, struct buffer *buffer)
 {
     context_record_begin(buffer);
-    buffer_add_u64(buffer, version);
+    buffer_add_u64(buffer, number);
     context_record_end(key, buffer);
 }
 
-enum status deleted_unpack(struct bytes key, struct bytes record, uint64_t *ret_version, struct error *error)
+enum status number_unpack(struct bytes key, struct bytes record, const char *what, uint64_t *ret_number,
+                          struct error *error)
 {
     struct reader reader;
 
-    TRY(context_record_open(key, record, "deleted entry", &reader, error));
-    uint64_t version = reader_u64(&reader);
+    TRY(context_record_open(key, record, what, &reader, error));
+    uint64_t number = reader_u64(&reader);
     if (reader.failed)
-        return context_record_is_damaged("deleted entry", key, error);
-    *ret_version = version;
+        return context_record_is_damaged(what, key, error);
+    *ret_number = number;
+    return STATUS_OK;
+}
+
+void context_message_pack(struct bytes key, const struct message *message, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u64(buffer, message->sender.task_id);
+    buffer_add_u64(buffer, message->sender.fence);
+    buffer_add_sized(buffer, message->sender.agent_id);
+    buffer_add_u64(buffer, message->sent_ms);
+    buffer_add_u64(buffer, message->expires_ms);
+    buffer_add_u64(buffer, message->reply_to);
+    buffer_add_sized(buffer, message->content_type);
+    buffer_add_sized(buffer, message->body);
+    context_record_end(key, buffer);
+}
+
+enum status context_message_unpack(struct bytes key, struct bytes record, struct message *ret_message,
+                                   struct error *error)
+{
+    struct reader reader;
+    struct message message = {0};
+
+    TRY(context_record_open(key, record, "message", &reader, error));
+    message.sender.task_id = reader_u64(&reader);
+    message.sender.fence = reader_u64(&reader);
+    message.sender.agent_id = reader_sized(&reader);
+    message.sent_ms = reader_u64(&reader);
+    message.expires_ms = reader_u64(&reader);
+    message.reply_to = reader_u64(&reader);
+    message.content_type = reader_sized(&reader);
+    message.body = reader_sized(&reader);
+    if (reader.failed || !numbered_key_read(key, &message.namespace, &message.mailbox, &message.id))
+        return context_record_is_damaged("message", key, error);
+    *ret_message = message;
+    return STATUS_OK;
+}
+
+void mailbox_pack(struct bytes key, const struct mailbox *mailbox, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u64(buffer, mailbox->messages);
+    buffer_add_u64(buffer, mailbox->bytes);
+    buffer_add_u64(buffer, mailbox->last_id);
+    context_record_end(key, buffer);
+}
+
+enum status mailbox_unpack(struct bytes key, struct bytes record, struct mailbox *ret_mailbox, struct error *error)
+{
+    struct reader reader;
+
+    TRY(context_record_open(key, record, "mailbox", &reader, error));
+    struct mailbox mailbox = {.messages = reader_u64(&reader)};
+    mailbox.bytes = reader_u64(&reader);
+    mailbox.last_id = reader_u64(&reader);
+    if (reader.failed)
+        return context_record_is_damaged("mailbox", key, error);
+    *ret_mailbox = mailbox;
+    return STATUS_OK;
+}
+
+void cursor_pack(struct bytes key, const struct cursor *cursor, struct buffer *buffer)
+{
+    context_record_begin(buffer);
+    buffer_add_u64(buffer, cursor->acked);
+    buffer_add_u64(buffer, cursor->used_ms);
+    context_record_end(key, buffer);
+}
+
+enum status cursor_unpack(struct bytes key, struct bytes record, struct cursor *ret_cursor, struct error *error)
+{
+    struct reader reader;
+
+    TRY(context_record_open(key, record, "cursor", &reader, error));
+    struct cursor cursor = {.acked = reader_u64(&reader)};
+    cursor.used_ms = reader_u64(&reader);
+    if (reader.failed)
+        return context_record_is_damaged("cursor", key, error);
+    *ret_cursor = cursor;
     return STATUS_OK;
 }
 
@@ -201,7 +281,7 @@ enum status lock_unpack(struct bytes key, struct bytes record, struct lock *ret_
     lock.holder.fence = reader_u64(&reader);
     lock.holder.agent_id = reader_sized(&reader);
     lock.request = reader_sized(&reader);
-    if (reader.failed || !lock_key_read(key, &lock.namespace, &lock.name, &lock.fence) ||
+    if (reader.failed || !numbered_key_read(key, &lock.namespace, &lock.name, &lock.fence) ||
         (lock.mode != LOCK_EXCLUSIVE && lock.mode != LOCK_SHARED))
         return context_record_is_damaged("lock", key, error);
     *ret_lock = lock;

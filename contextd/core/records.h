@@ -61,9 +61,46 @@ void context_task_pack(struct bytes key, const struct task *task, struct buffer 
 enum status context_task_unpack(struct bytes key, struct bytes record, struct task *ret_task, struct error *error)
     NODISCARD;
 
-/* The last version of a deleted key. */
-void deleted_pack(struct bytes key, uint64_t version, struct buffer *buffer);
-enum status deleted_unpack(struct bytes key, struct bytes record, uint64_t *ret_version, struct error *error) NODISCARD;
+/* One number: the last version of a deleted key, the message that a request became. what is for people. */
+void number_pack(struct bytes key, uint64_t number, struct buffer *buffer);
+enum status number_unpack(struct bytes key, struct bytes record, const char *what, uint64_t *ret_number,
+                          struct error *error) NODISCARD;
+
+struct message {
+    struct bytes namespace; /* of the key, as the following two */
+    struct bytes mailbox;
+    uint64_t id;
+    struct writer sender;
+    uint64_t sent_ms;       /* Unix time */
+    uint64_t expires_ms;    /* store time */
+    uint64_t expires_in_ms; /* not in the record: for whoever receives it */
+    uint64_t reply_to;
+    struct bytes content_type;
+    struct bytes body;
+};
+
+struct mailbox {
+    struct bytes namespace; /* not in the record, as the following */
+    struct bytes name;
+    uint64_t messages;
+    uint64_t bytes;
+    uint64_t last_id;
+};
+
+struct cursor {
+    uint64_t acked;
+    uint64_t used_ms; /* store time */
+};
+
+void context_message_pack(struct bytes key, const struct message *message, struct buffer *buffer);
+enum status context_message_unpack(struct bytes key, struct bytes record, struct message *ret_message,
+                                   struct error *error) NODISCARD;
+void mailbox_pack(struct bytes key, const struct mailbox *mailbox, struct buffer *buffer);
+enum status mailbox_unpack(struct bytes key, struct bytes record, struct mailbox *ret_mailbox, struct error *error)
+    NODISCARD;
+void cursor_pack(struct bytes key, const struct cursor *cursor, struct buffer *buffer);
+enum status cursor_unpack(struct bytes key, struct bytes record, struct cursor *ret_cursor, struct error *error)
+    NODISCARD;
 
 struct lock;
 /* namespace, name and fence are in the key. */

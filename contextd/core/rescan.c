@@ -1,6 +1,7 @@
 /* The whole store read again, row by row, against what the rows and the counters claim. */
 #include "contextd/core/chunk.h"
 #include "contextd/core/core.h"
+#include "contextd/core/expiry.h"
 #include "contextd/core/fence.h"
 
 #include <inttypes.h>
@@ -11,6 +12,8 @@ struct rescan {
     struct counters found;
     uint64_t streams_of_tasks; /* found */
     uint64_t streams_known;    /* by their tasks */
+    uint64_t messages_known;   /* by their mailboxes, as the following */
+    uint64_t message_bytes_known;
     struct error *error;
 };
 
@@ -53,7 +56,7 @@ static enum status check_deleted(struct rescan *rescan, struct bytes key, struct
     uint64_t version;
     struct bytes entry;
 
-    TRY(deleted_unpack(key, record, &version, rescan->error));
+    TRY(number_unpack(key, record, "deleted entry", &version, rescan->error));
     if (store_get(rescan->txn, TABLE_ENTRY, key, &entry) == STATUS_OK)
         return INCONSISTENT(rescan, "a key is there and deleted at once");
     rescan->found.deleted++;
@@ -128,10 +131,65 @@ static enum status check_lock(struct rescan *rescan, struct bytes key, struct by
     return STATUS_OK;
 }
 
-static enum status count_row(struct rescan *rescan, struct bytes key, struct bytes record)
+static enum status check_message(struct rescan *rescan, struct bytes key, struct bytes record)
 {
-    (void)key, (void)record;
-    rescan->found.chunks++;
+    struct message message;
+    struct bytes value;
+    struct key row;
+
+    TRY(context_message_unpack(key, record, &message, rescan->error));
+    expiry_key(message.expires_ms, EXPIRY_MESSAGE, key, &row);
+    if (store_get(rescan->txn, TABLE_EXPIRY, key_view(&row), &value) != STATUS_OK)
+        return INCONSISTENT(rescan, "message %" PRIu64 " never expires", message.id);
+    if (message.id > rescan->found.revision)
+        rescan->found.revision = message.id;
+    rescan->found.messages++;
+    rescan->found.message_bytes += message.body.size;
+    return STATUS_OK;
+}
+
+static enum status check_mailbox(struct rescan *rescan, struct bytes key, struct bytes record)
+{
+    struct mailbox mailbox;
+
+    TRY(mailbox_unpack(key, record, &mailbox, rescan->error));
+    if (mailbox.messages == 0)
+        return INCONSISTENT(rescan, "a mailbox is kept although it has no message");
+    rescan->messages_known += mailbox.messages;
+    rescan->message_bytes_known += mailbox.bytes;
+    return STATUS_OK;
+}
+
+static enum status check_cursor(struct rescan *rescan, struct bytes key, struct bytes record)
+{
+    struct cursor cursor;
+
+    TRY(cursor_unpack(key, record, &cursor, rescan->error));
+    rescan->found.cursors++;
+    return STATUS_OK;
+}
+
+static enum status check_request(struct rescan *rescan, struct bytes key, struct bytes record)
+{
+    uint64_t id = 0;
+
+    TRY(number_unpack(key, record, "request", &id, rescan->error));
+    rescan->found.requests++;
+    return STATUS_OK;
+}
+
+static enum status check_expiry(struct rescan *rescan, struct bytes key, struct bytes record)
+{
+    static const enum contextd_table tables[] = {
+        [EXPIRY_MESSAGE] = TABLE_MESSAGE, [EXPIRY_REQUEST] = TABLE_REQUEST, [EXPIRY_CURSOR] = TABLE_CURSOR};
+    uint8_t kind = expiry_key_kind(key);
+    struct bytes rest = expiry_key_rest(key);
+
+    (void)record;
+    if (kind < EXPIRY_MESSAGE || kind > EXPIRY_CURSOR || rest.size == 0 ||
+        store_get(rescan->txn, tables[kind], rest, &record) != STATUS_OK)
+        return INCONSISTENT(rescan, "what is not there is to expire");
+    rescan->found.expiries++;
     return STATUS_OK;
 }
 
@@ -139,6 +197,28 @@ static enum status compare(struct rescan *rescan, const char *what, uint64_t cou
 {
     if (counted != kept)
         return INCONSISTENT(rescan, "%s: %" PRIu64 " were counted, the store says %" PRIu64, what, counted, kept);
+    return STATUS_OK;
+}
+
+/* Every message, cursor and remembered request ends once. */
+static enum status check_mail(struct rescan *rescan)
+{
+    struct counters *found = &rescan->found;
+
+    TRY(each_row(rescan, TABLE_MESSAGE, check_message));
+    TRY(each_row(rescan, TABLE_MAILBOX, check_mailbox));
+    TRY(each_row(rescan, TABLE_CURSOR, check_cursor));
+    TRY(each_row(rescan, TABLE_REQUEST, check_request));
+    TRY(each_row(rescan, TABLE_EXPIRY, check_expiry));
+    TRY(compare(rescan, "messages of mailboxes", found->messages, rescan->messages_known));
+    TRY(compare(rescan, "bytes of mailboxes", found->message_bytes, rescan->message_bytes_known));
+    return compare(rescan, "expiries", found->expiries, found->messages + found->cursors + found->requests);
+}
+
+static enum status count_row(struct rescan *rescan, struct bytes key, struct bytes record)
+{
+    (void)key, (void)record;
+    rescan->found.chunks++;
     return STATUS_OK;
 }
 
@@ -156,6 +236,11 @@ static enum status compare_counters(struct rescan *rescan, const struct counters
     TRY(compare(rescan, "chunks", found->chunks, kept->chunks));
     TRY(compare(rescan, "tasks", found->tasks, kept->tasks));
     TRY(compare(rescan, "locks", found->locks, kept->locks));
+    TRY(compare(rescan, "messages", found->messages, kept->messages));
+    TRY(compare(rescan, "bytes of messages", found->message_bytes, kept->message_bytes));
+    TRY(compare(rescan, "cursors", found->cursors, kept->cursors));
+    TRY(compare(rescan, "requests", found->requests, kept->requests));
+    TRY(compare(rescan, "expiries", found->expiries, kept->expiries));
     TRY(compare(rescan, "tasks with streams", found->tasks_with_streams, kept->tasks_with_streams));
     /* A deletion has a revision that no row shows. */
     if (found->revision > kept->revision || found->last_stream > kept->last_stream)
@@ -172,6 +257,7 @@ enum status contextd_check(const struct contextd *core, struct store_txn *txn, s
     TRY(each_row(&rescan, TABLE_TASK, check_task));
     TRY(each_row(&rescan, TABLE_STREAM, check_stream));
     TRY(each_row(&rescan, TABLE_LOCK, check_lock));
+    TRY(check_mail(&rescan));
     /* Every chunk that a stream reaches was counted; the rows themselves must not be more. */
     uint64_t reached = rescan.found.chunks;
     rescan.found.chunks = 0;

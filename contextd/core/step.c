@@ -1,13 +1,18 @@
 #include "contextd/core/core.h"
 #include "contextd/core/entry.h"
+#include "contextd/core/expiry.h"
 #include "contextd/core/lock.h"
+#include "contextd/core/message.h"
 #include "contextd/core/stream.h"
 
 #include "common/base/check.h"
+#include "common/base/store_time.h"
 
 static const char *const table_names[CONTEXTD_TABLES] = {
-    [TABLE_COUNTERS] = "counters", [TABLE_ENTRY] = "entry", [TABLE_DELETED] = "deleted", [TABLE_TASK] = "task",
-    [TABLE_STREAM] = "stream",     [TABLE_CHUNK] = "chunk", [TABLE_LOCK] = "lock",
+    [TABLE_COUNTERS] = "counters", [TABLE_ENTRY] = "entry",   [TABLE_DELETED] = "deleted",
+    [TABLE_TASK] = "task",         [TABLE_STREAM] = "stream", [TABLE_CHUNK] = "chunk",
+    [TABLE_LOCK] = "lock",         [TABLE_EXPIRY] = "expiry", [TABLE_MAILBOX] = "mailbox",
+    [TABLE_MESSAGE] = "message",   [TABLE_CURSOR] = "cursor", [TABLE_REQUEST] = "request",
 };
 
 const struct store_schema contextd_schema = {
@@ -40,6 +45,8 @@ enum status contextd_open(struct contextd *core, struct store_txn *txn, const st
 {
     effects_reset(effects);
     TRY(context_counters_load(txn, &core->counters, &effects->error));
+    core->opened_ms = core->counters.store_ms;
+    TRY(expiry_open(core, txn));
     return lock_open(core, txn, now, effects);
 }
 
@@ -52,6 +59,7 @@ enum status contextd_tick(struct contextd *core, struct store_txn *txn, const st
                           struct effects *effects)
 {
     effects_reset(effects);
+    TRY(expiry_tick(core, txn, now));
     return lock_tick(core, txn, now, effects);
 }
 
@@ -60,18 +68,41 @@ void contextd_forget(struct contextd *core, const struct contextd_now *now, uint
     lock_forget(core, now, token);
 }
 
-uint64_t contextd_next_ms(const struct contextd *core)
+/* How long the store's time may still run on unsaved. Only what expires runs by it. */
+static uint64_t save_within_ms(const struct contextd *core, const struct contextd_now *now)
 {
-    return lock_next_ms(core);
+    uint64_t most_ms = store_time_unsaved_max_ms(core->opened_ms, core->counters.store_ms);
+    uint64_t unsaved_ms = now->store_ms - core->counters.store_ms;
+
+    if (core->expiry_due_ms == UINT64_MAX)
+        return UINT64_MAX;
+    return unsaved_ms < most_ms ? most_ms - unsaved_ms : 0;
 }
 
-void contextd_finish(struct contextd *core, struct store_txn *txn)
+uint64_t contextd_next_ms(const struct contextd *core, const struct contextd_now *now)
+{
+    uint64_t lock_ms = lock_next_ms(core);
+    uint64_t within_ms = save_within_ms(core, now);
+
+    if (core->expiry_due_ms != UINT64_MAX && core->expiry_due_ms < now->store_ms + within_ms)
+        within_ms = core->expiry_due_ms > now->store_ms ? core->expiry_due_ms - now->store_ms : 0;
+    return within_ms == UINT64_MAX || lock_ms < now->boot_ms + within_ms ? lock_ms : now->boot_ms + within_ms;
+}
+
+uint64_t contextd_store_ms(const struct contextd *core)
+{
+    return core->counters.store_ms;
+}
+
+void contextd_finish(struct contextd *core, struct store_txn *txn, const struct contextd_now *now)
 {
     CLEANUP(buffer_done)
     struct buffer record = {0};
 
-    if (core->changed)
-        context_counters_save(txn, &core->counters, &record);
+    if (!core->changed && save_within_ms(core, now) > 0)
+        return;
+    core->counters.store_ms = now->store_ms;
+    context_counters_save(txn, &core->counters, &record);
     core->changed = false;
 }
 
@@ -109,6 +140,14 @@ static enum status run(struct contextd *core, struct store_txn *txn, const struc
         return lock_list(core, txn, now, &command->list_locks, effects);
     case COMMAND_LOCK_STATS:
         return lock_stats(core, &command->lock_stats, effects);
+    case COMMAND_SEND_MESSAGE:
+        return message_send(core, txn, now, &command->send_message, effects);
+    case COMMAND_RECEIVE_MESSAGES:
+        return message_receive(txn, now, &command->receive_messages, effects);
+    case COMMAND_ACK_MESSAGES:
+        return message_acknowledge(core, txn, now, &command->ack_messages, effects);
+    case COMMAND_LIST_MAILBOXES:
+        return mailbox_list(txn, &command->list_mailboxes, effects);
     case COMMAND_KINDS:
         break;
     }

@@ -72,7 +72,7 @@ static struct bytes cut_first_part(struct bytes *path)
 }
 
 /* The text of an id has many spellings for people; a key has one, or two would name the same task apart. */
-static enum status task_part_validate(struct bytes task, struct error *error)
+static enum status task_part_validate(const char *field, struct bytes task, struct error *error)
 {
     char given[ID_TEXT_SIZE];
     char proper[ID_TEXT_SIZE];
@@ -86,9 +86,9 @@ static enum status task_part_validate(struct bytes task, struct error *error)
             last = first + 1;
     }
     if (first != last)
-        return BAD_FIELD(error, "key: \"tasks/\" is followed by a whole task id, like tasks/0000-01K3/NAME");
+        return BAD_FIELD(error, "%s: \"tasks/\" is followed by a whole task id, like tasks/0000-01K3", field);
     if (strcmp(id_format(first, proper), given) != 0)
-        return BAD_FIELD(error, "key: write the task id as %s: tasks/%s/NAME", proper, proper);
+        return BAD_FIELD(error, "%s: write the task id as %s: tasks/%s", field, proper, proper);
     return STATUS_OK;
 }
 
@@ -107,7 +107,7 @@ static enum status key_parts_validate(enum entry_kind kind, struct bytes rest, s
 {
     switch (kind) {
     case ENTRY_TASK:
-        TRY(task_part_validate(cut_first_part(&rest), error));
+        TRY(task_part_validate("key", cut_first_part(&rest), error));
         break;
     case ENTRY_AGENT: {
         struct bytes agent = cut_first_part(&rest);
@@ -142,13 +142,12 @@ enum status entry_key_validate(struct bytes key, enum entry_kind *ret_kind, stru
     return STATUS_OK;
 }
 
-static enum status writer_validate(const struct writer *writer, struct error *error)
+static enum status writer_validate(const char *field, const struct writer *writer, struct error *error)
 {
-    TRY(size_validate("writer.agent_id", writer->agent_id.size, AGENT_ID_MAX, error));
-    if (!has_only(writer->agent_id, "._-/@:"))
-        return BAD_FIELD(error, "writer.agent_id: only a-z A-Z 0-9 . _ - / @ : are allowed");
+    if (writer->agent_id.size > AGENT_ID_MAX || !has_only(writer->agent_id, "._-/@:"))
+        return BAD_FIELD(error, "%s.agent_id: at most %d of a-z A-Z 0-9 . _ - / @ : are allowed", field, AGENT_ID_MAX);
     if (writer->fence != 0 && writer->task_id == 0)
-        return BAD_FIELD(error, "writer.task_id: a fence is nothing without its task");
+        return BAD_FIELD(error, "%s.task_id: a fence is nothing without its task", field);
     return STATUS_OK;
 }
 
@@ -172,7 +171,7 @@ enum status put_entry_validate(struct put_entry *put, struct error *error)
     TRY(size_validate("content_type", put->content_type.size, CONTENT_TYPE_MAX, error));
     if (!is_printable(put->content_type))
         return BAD_FIELD(error, "content_type: only printable UTF-8 is allowed");
-    return writer_validate(&put->writer, error);
+    return writer_validate("writer", &put->writer, error);
 }
 
 enum status get_entry_validate(struct get_entry *get, struct error *error)
@@ -189,7 +188,7 @@ enum status delete_entry_validate(struct delete_entry *delete, struct error *err
 
     TRY(context_namespace_validate(&delete->namespace, error));
     TRY(entry_key_validate(delete->key, &kind, error));
-    return writer_validate(&delete->writer, error);
+    return writer_validate("writer", &delete->writer, error);
 }
 
 enum status list_entries_validate(struct list_entries *list, struct error *error)
@@ -260,7 +259,7 @@ enum status acquire_lock_validate(struct acquire_lock *acquire, struct error *er
         return BAD_FIELD(error, "request: %d bytes are needed, new for each lock that is wanted", LOCK_REQUEST_SIZE);
     if (acquire->holder.agent_id.size == 0)
         return BAD_FIELD(error, "holder.agent_id: who holds it must be named");
-    return writer_validate(&acquire->holder, error);
+    return writer_validate("holder", &acquire->holder, error);
 }
 
 enum status name_lock_validate(struct name_lock *named, struct error *error)
@@ -287,4 +286,87 @@ enum status lock_stats_validate(struct lock_stats_query *query, struct error *er
     if (query->most == 0)
         query->most = PAGE_DEFAULT;
     return STATUS_OK;
+}
+
+bool mailbox_is_shared(struct bytes mailbox)
+{
+    return bytes_equal(mailbox, bytes_of_text("everyone")) || bytes_have_prefix(mailbox, bytes_of_text("types/"));
+}
+
+static enum status mailbox_validate(struct bytes mailbox, struct error *error)
+{
+    struct bytes rest = mailbox;
+
+    TRY(size_validate("mailbox", mailbox.size, MAILBOX_NAME_MAX, error));
+    if (bytes_equal(mailbox, bytes_of_text("everyone")))
+        return STATUS_OK;
+    struct bytes kind = cut_first_part(&rest);
+    if (bytes_equal(kind, bytes_of_text("tasks")))
+        return task_part_validate("mailbox", rest, error);
+    bool is_agent = bytes_equal(kind, bytes_of_text("agents")) && has_only(rest, "._-/@:");
+    bool is_type = bytes_equal(kind, bytes_of_text("types")) && has_only(rest, "._-");
+    if (rest.size > 0 && (is_agent || is_type))
+        return STATUS_OK;
+    return BAD_FIELD(error, "mailbox: it is agents/AGENT, tasks/TASK, types/AGENT_TYPE or everyone");
+}
+
+/* Shared mailboxes keep a cursor for each reader, so readers have names there. */
+static enum status reader_validate(struct bytes mailbox, struct bytes reader, struct error *error)
+{
+    TRY(size_validate("reader", reader.size, AGENT_ID_MAX, error));
+    if (!has_only(reader, "._-/@:"))
+        return BAD_FIELD(error, "reader: only a-z A-Z 0-9 . _ - / @ : are allowed");
+    if (reader.size == 0 && mailbox_is_shared(mailbox))
+        return BAD_FIELD(error, "reader: who reads must be named, as this mailbox has many readers");
+    return STATUS_OK;
+}
+
+enum status send_message_validate(struct send_message *send, struct error *error)
+{
+    TRY(context_namespace_validate(&send->namespace, error));
+    TRY(mailbox_validate(send->mailbox, error));
+    TRY(size_validate("body", send->body.size, BODY_BYTES_MAX, error));
+    TRY(size_validate("content_type", send->content_type.size, CONTENT_TYPE_MAX, error));
+    if (!is_printable(send->content_type))
+        return BAD_FIELD(error, "content_type: only printable UTF-8 is allowed");
+    if (send->ttl_ms == 0)
+        send->ttl_ms = MESSAGE_TTL_DEFAULT_MS;
+    if (send->ttl_ms < MESSAGE_TTL_MIN_MS || send->ttl_ms > MESSAGE_TTL_MAX_MS)
+        return BAD_FIELD(error, "ttl_ms: 1 second to 366 days are allowed");
+    if (send->request.size != 0 && send->request.size != LOCK_REQUEST_SIZE)
+        return BAD_FIELD(error, "request: %d bytes are needed, or none", LOCK_REQUEST_SIZE);
+    if (send->sender.agent_id.size == 0)
+        return BAD_FIELD(error, "sender.agent_id: who sends it must be named");
+    return writer_validate("sender", &send->sender, error);
+}
+
+enum status receive_messages_validate(struct receive_messages *receive, struct error *error)
+{
+    TRY(context_namespace_validate(&receive->namespace, error));
+    TRY(mailbox_validate(receive->mailbox, error));
+    TRY(reader_validate(receive->mailbox, receive->reader, error));
+    if (receive->max > MESSAGES_MAX)
+        return BAD_FIELD(error, "max: %u is too many, %u are allowed", receive->max, MESSAGES_MAX);
+    if (receive->max == 0)
+        receive->max = MESSAGES_DEFAULT;
+    return STATUS_OK;
+}
+
+enum status ack_messages_validate(struct ack_messages *ack, struct error *error)
+{
+    TRY(context_namespace_validate(&ack->namespace, error));
+    TRY(mailbox_validate(ack->mailbox, error));
+    return reader_validate(ack->mailbox, ack->reader, error);
+}
+
+enum status list_mailboxes_validate(struct list_mailboxes *list, struct error *error)
+{
+    TRY(context_namespace_validate(&list->namespace, error));
+    TRY(size_validate("prefix", list->prefix.size, MAILBOX_NAME_MAX, error));
+    if (!is_printable(list->prefix))
+        return BAD_FIELD(error, "prefix: only printable UTF-8 is allowed");
+    if (list->page_token.size > MAILBOX_NAME_MAX ||
+        (list->page_token.size > 0 && !bytes_have_prefix(list->page_token, list->prefix)))
+        return BAD_FIELD(error, "page_token: it is not from a page with this prefix");
+    return page_size_validate(&list->page_size, error);
 }

@@ -17,6 +17,13 @@
 #define LOCK_TTL_MIN_MS 1000U
 #define LOCK_TTL_MAX_MS 86400000U
 #define LOCK_TTL_DEFAULT_MS 60000U
+#define MAILBOX_NAME_MAX 160
+#define BODY_BYTES_MAX ((size_t)64 * 1024)
+#define MESSAGE_TTL_MIN_MS 1000U
+#define MESSAGE_TTL_MAX_MS ((uint64_t)366 * 86400000)
+#define MESSAGE_TTL_DEFAULT_MS ((uint64_t)7 * 86400000)
+#define MESSAGES_MAX 100U
+#define MESSAGES_DEFAULT 10U
 #define PAGE_MAX 1000
 #define PAGE_DEFAULT 100
 
@@ -38,6 +45,13 @@ enum status acquire_lock_validate(struct acquire_lock *acquire, struct error *er
 enum status name_lock_validate(struct name_lock *named, struct error *error) NODISCARD;
 enum status list_locks_validate(struct list_locks *list, struct error *error) NODISCARD;
 enum status lock_stats_validate(struct lock_stats_query *query, struct error *error) NODISCARD;
+
+/* "types/" and "everyone" have many readers. Of a mailbox that was validated once. */
+bool mailbox_is_shared(struct bytes mailbox);
+enum status send_message_validate(struct send_message *send, struct error *error) NODISCARD;
+enum status receive_messages_validate(struct receive_messages *receive, struct error *error) NODISCARD;
+enum status ack_messages_validate(struct ack_messages *ack, struct error *error) NODISCARD;
+enum status list_mailboxes_validate(struct list_mailboxes *list, struct error *error) NODISCARD;
 
 enum status stream_name_validate(struct stream_name *name, struct error *error) NODISCARD;
 enum status append_stream_validate(struct append_stream *append, struct error *error) NODISCARD;

@@ -3,11 +3,21 @@
 #include "common/store/store_mem.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
+
+void core_pass(struct core_fixture *fixture, uint64_t ms)
+{
+    fixture->now.boot_ms += ms;
+    fixture->now.store_ms += ms;
+    fixture->now.unix_ms += ms;
+    core_tick(fixture);
+}
 
 void core_fixture_init(struct core_fixture *fixture)
 {
     *fixture =
         (struct core_fixture){.store = store_mem_new(&contextd_schema, 0), .now = {.unix_ms = 1000, .boot_ms = 1000}};
+    core_restart(fixture);
 }
 
 void core_fixture_done(struct core_fixture *fixture)
@@ -44,7 +54,7 @@ static bool only_reads(enum command_kind kind)
 {
     return kind == COMMAND_GET_ENTRY || kind == COMMAND_LIST_ENTRIES || kind == COMMAND_READ_STREAM ||
            kind == COMMAND_LIST_STREAMS || kind == COMMAND_RENEW_LOCK || kind == COMMAND_LIST_LOCKS ||
-           kind == COMMAND_LOCK_STATS;
+           kind == COMMAND_LOCK_STATS || kind == COMMAND_RECEIVE_MESSAGES || kind == COMMAND_LIST_MAILBOXES;
 }
 
 void core_tick(struct core_fixture *fixture)
@@ -56,7 +66,7 @@ void core_tick(struct core_fixture *fixture)
     cr_assert_eq(store_begin(fixture->store, STORE_WRITE, &txn), STATUS_OK);
     cr_assert_eq(contextd_begin(&fixture->core, txn, NULL), STATUS_OK);
     cr_assert_eq(contextd_tick(&fixture->core, txn, &fixture->now, &fixture->effects), STATUS_OK);
-    contextd_finish(&fixture->core, txn);
+    contextd_finish(&fixture->core, txn, &fixture->now);
     cr_assert_eq(store_commit(&txn), STATUS_OK);
     cr_assert_eq(core_check(fixture, &error), STATUS_OK, "%s", error.message);
 }
@@ -71,6 +81,7 @@ void core_restart(struct core_fixture *fixture)
     fixture->core = (struct contextd){0};
     cr_assert_eq(store_begin(fixture->store, STORE_READ, &txn), STATUS_OK);
     cr_assert_eq(contextd_open(&fixture->core, txn, &fixture->now, &fixture->effects), STATUS_OK);
+    fixture->now.store_ms = contextd_store_ms(&fixture->core);
 }
 
 enum status core_run(struct core_fixture *fixture, const struct command *command)
@@ -82,7 +93,7 @@ enum status core_run(struct core_fixture *fixture, const struct command *command
     cr_assert_eq(store_begin(fixture->store, STORE_WRITE, &txn), STATUS_OK);
     cr_assert_eq(contextd_begin(&fixture->core, txn, NULL), STATUS_OK);
     cr_assert_eq(contextd_step(&fixture->core, txn, &fixture->now, command, &fixture->effects), STATUS_OK);
-    contextd_finish(&fixture->core, txn);
+    contextd_finish(&fixture->core, txn, &fixture->now);
     if (fixture->effects.error.status != STATUS_OK || only_reads(command->kind)) {
         cr_assert_not(store_is_dirty(txn), "what was refused or only reads has written");
         fixture->txn = txn;
@@ -150,6 +161,32 @@ void core_put_lock(struct core_fixture *fixture, const char *name)
                                                .mode = LOCK_EXCLUSIVE,
                                                .holder = {.agent_id = bytes_of_text("a")},
                                                .request = {.data = request, .size = sizeof request}}};
+    cr_assert_eq(core_run(fixture, &command), STATUS_OK, "%s", fixture->effects.error.message);
+}
+
+enum status core_send(struct core_fixture *fixture, const char *mailbox, uint8_t request, const char *body)
+{
+    uint8_t bytes[LOCK_REQUEST_SIZE];
+
+    memset(bytes, request, sizeof bytes);
+    struct command command = {.kind = COMMAND_SEND_MESSAGE,
+                              .send_message = {.mailbox = bytes_of_text(mailbox),
+                                               .sender = {.agent_id = bytes_of_text("sender")},
+                                               .body = bytes_of_text(body),
+                                               .request = {.data = bytes, .size = sizeof bytes}}};
+    return core_run(fixture, &command);
+}
+
+void core_put_message(struct core_fixture *fixture, const char *mailbox, uint8_t request)
+{
+    cr_assert_eq(core_send(fixture, mailbox, request, "body"), STATUS_OK, "%s", fixture->effects.error.message);
+}
+
+void core_ack(struct core_fixture *fixture, const char *mailbox, const char *reader, uint64_t up_to)
+{
+    struct command command = {
+        .kind = COMMAND_ACK_MESSAGES,
+        .ack_messages = {.mailbox = bytes_of_text(mailbox), .reader = bytes_of_text(reader), .up_to = up_to}};
     cr_assert_eq(core_run(fixture, &command), STATUS_OK, "%s", fixture->effects.error.message);
 }
 

@@ -21,6 +21,8 @@ DEFINE_CLEANUP_EMBEDDED(struct core_fixture, core_fixture_done)
 
 /* Runs it, commits, checks; returns the status of the answer. */
 enum status core_run(struct core_fixture *fixture, const struct command *command);
+/* Lets time pass, and does what is due. */
+void core_pass(struct core_fixture *fixture, uint64_t ms);
 /* What is due by now. */
 void core_tick(struct core_fixture *fixture);
 /* As after a SIGKILL: a new core on the same store. */
@@ -38,6 +40,11 @@ enum status core_list(struct core_fixture *fixture, const char *prefix, uint32_t
 
 /* Exclusive, held by "a". */
 void core_put_lock(struct core_fixture *fixture, const char *name);
+
+/* From "sender", with this request. The message's id is in the effects. */
+enum status core_send(struct core_fixture *fixture, const char *mailbox, uint8_t request, const char *body);
+void core_put_message(struct core_fixture *fixture, const char *mailbox, uint8_t request);
+void core_ack(struct core_fixture *fixture, const char *mailbox, const char *reader, uint64_t up_to);
 
 enum status core_append(struct core_fixture *fixture, const char *name, uint64_t offset, struct bytes data);
 enum status core_append_text(struct core_fixture *fixture, const char *name, uint64_t offset, const char *text);

@@ -15,6 +15,9 @@ static void setup(void)
     assert_done(core_delete(&fixture, "global/gone", -1), fixture);
     assert_done(core_append(&fixture, "stdout", 0, (struct bytes){.data = bytes, .size = sizeof bytes}), fixture);
     core_put_lock(&fixture, "repo");
+    core_put_message(&fixture, "agents/a", 1);
+    core_put_message(&fixture, "everyone", 2);
+    core_ack(&fixture, "everyone", "a", fixture.effects.message_id);
     fixture.unchecked = true;
 }
 
@@ -49,10 +52,18 @@ static void write_row(enum contextd_table table, const struct key *key, struct b
 
     store_abort(&fixture.txn);
     cr_assert_eq(store_begin(fixture.store, STORE_WRITE, &txn), STATUS_OK);
-    if (record.size > 0)
-        store_put(txn, table, key_view(key), record);
-    else
-        store_delete(txn, table, key_view(key));
+    store_put(txn, table, key_view(key), record);
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+}
+
+static void delete_row(enum contextd_table table, const struct key *key)
+{
+    CLEANUP(store_end)
+    struct store_txn *txn = NULL;
+
+    store_abort(&fixture.txn);
+    cr_assert_eq(store_begin(fixture.store, STORE_WRITE, &txn), STATUS_OK);
+    store_delete(txn, table, key_view(key));
     cr_assert_eq(store_commit(&txn), STATUS_OK);
 }
 
@@ -91,7 +102,7 @@ Test(damage, missing_row_is_found_by_the_check)
         struct buffer record = {0};
         struct key key;
         read_row((enum contextd_table)table, &key, &record);
-        write_row((enum contextd_table)table, &key, (struct bytes){0});
+        delete_row((enum contextd_table)table, &key);
         cr_assert_eq(core_check(&fixture, NULL), STATUS_DATA_LOSS, "table %d", table);
         write_row((enum contextd_table)table, &key, buffer_view(&record));
     }
@@ -106,11 +117,11 @@ Test(damage, row_in_the_place_of_another_is_found)
         struct buffer record = {0};
         struct key key;
         read_row((enum contextd_table)table, &key, &record);
-        write_row((enum contextd_table)table, &key, (struct bytes){0});
+        delete_row((enum contextd_table)table, &key);
         key.data[key.size - 1] ^= 1;
         write_row((enum contextd_table)table, &key, buffer_view(&record));
         cr_assert_eq(core_check(&fixture, NULL), STATUS_DATA_LOSS, "table %d", table);
-        write_row((enum contextd_table)table, &key, (struct bytes){0});
+        delete_row((enum contextd_table)table, &key);
         key.data[key.size - 1] ^= 1;
         write_row((enum contextd_table)table, &key, buffer_view(&record));
     }

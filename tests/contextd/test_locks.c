@@ -77,12 +77,6 @@ static void unwait(struct core_fixture *core, uint64_t token)
     assert_done(core_run(core, &command), *core);
 }
 
-static void pass(struct core_fixture *core, uint64_t ms)
-{
-    core->now.boot_ms += ms;
-    core_tick(core);
-}
-
 static const struct lock_answer *answer_to(const struct core_fixture *core, uint64_t token)
 {
     const struct lock_answer *answer = NULL;
@@ -242,13 +236,13 @@ Test(lock, is_lost_when_it_is_not_renewed_in_time)
     assert_done(acquire(&core, &(struct wish){.name = "repo", .agent = "a", .request = 1, .ttl_ms = 5000}, 0), core);
     uint64_t fence = core.effects.lock.fence;
     acquire_later(&core, "repo", "b", 2);
-    pass(&core, 4999);
+    core_pass(&core, 4999);
     assert_done(of_held(&core, COMMAND_RENEW_LOCK, "repo", fence), core);
     cr_assert_eq(core.effects.lock.ttl_ms, 5000);
-    pass(&core, 4999);
+    core_pass(&core, 4999);
     cr_assert_null(answer_to(&core, 2));
-    cr_assert_eq(contextd_next_ms(&core.core), core.now.boot_ms + 1);
-    pass(&core, 1);
+    cr_assert_eq(contextd_next_ms(&core.core, &core.now), core.now.boot_ms + 1);
+    core_pass(&core, 1);
     expect_granted(&core, 2);
     assert_refused(of_held(&core, COMMAND_RENEW_LOCK, "repo", fence), STATUS_ABORTED, "LOCK_LOST", core);
     cr_assert_not(release(&core, "repo", fence));
@@ -295,7 +289,7 @@ Test(wait, that_is_asked_again_keeps_its_place)
     unwait(&core, 2);
     cr_assert_str_eq(answer_to(&core, 2)->error.reason, "LOCK_HELD");
     cr_assert(answer_to(&core, 2)->shows_holder);
-    pass(&core, 4999);
+    core_pass(&core, 4999);
     acquire_later(&core, "repo", "b", 2);
     cr_assert(release(&core, "repo", fence));
     expect_granted(&core, 2);
@@ -314,7 +308,7 @@ Test(wait, that_nobody_asks_for_holds_nobody_up_and_ends)
     cr_assert(release(&core, "repo", fence));
     expect_granted(&core, 3);
     cr_assert_eq(core.core.locks.waiter_count, 1);
-    pass(&core, 5000);
+    core_pass(&core, 5000);
     cr_assert_eq(core.core.locks.waiter_count, 0);
 }
 
@@ -437,9 +431,9 @@ Test(lock_stats, show_the_worst_first)
     uint64_t fence = acquire_now(&core, "hot", "a", 2);
     acquire_later(&core, "hot", "b", 3);
     expect_held(&core, "hot", "c");
-    pass(&core, 1500);
+    core_pass(&core, 1500);
     cr_assert(release(&core, "hot", fence));
-    pass(&core, LOCK_TTL_DEFAULT_MS);
+    core_pass(&core, LOCK_TTL_DEFAULT_MS);
     assert_done(core_run(&core, &command), core);
     cr_assert_eq(core.effects.count, 2);
     const struct lock_contention *worst = &core.effects.contention[0];

@@ -282,7 +282,7 @@ static void run_batch(struct world *world)
         actions[random_below(&world->random, sizeof actions / sizeof actions[0])](world);
         cr_assert_eq(contextd_check(&world->core, world->txn, &error), STATUS_OK, "%s", error.message);
     }
-    contextd_finish(&world->core, world->txn);
+    contextd_finish(&world->core, world->txn, &world->now);
     if (random_below(&world->random, 8) == 0) {
         store_abort(&world->txn);
         world->model = world->committed;

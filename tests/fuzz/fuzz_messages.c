@@ -9,6 +9,7 @@
 #include <ganger/v1/context.pb-c.h>
 #include <ganger/v1/envelope.pb-c.h>
 #include <ganger/v1/locks.pb-c.h>
+#include <ganger/v1/messages.pb-c.h>
 #include <ganger/v1/tasks.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ static const ProtobufCMessageDescriptor *type_of(uint8_t number)
 {
     static const ProtobufCServiceDescriptor *const services[] = {
         &ganger__v1__tasks__descriptor,   &ganger__v1__agents__descriptor,  &ganger__v1__admin__descriptor,
-        &ganger__v1__context__descriptor, &ganger__v1__streams__descriptor, &ganger__v1__locks__descriptor};
+        &ganger__v1__context__descriptor, &ganger__v1__streams__descriptor, &ganger__v1__locks__descriptor,
+        &ganger__v1__messages__descriptor};
 
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (number < 2 * services[i]->n_methods) {

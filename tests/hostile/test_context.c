@@ -147,7 +147,8 @@ static void expect_same_stats(const Ganger__V1__ContextStatsResponse *a, const G
 Test(hostile, frames_do_no_harm_to_the_context_store_and_its_honest_clients)
 {
     static const ProtobufCServiceDescriptor *const services[] = {
-        &ganger__v1__context__descriptor, &ganger__v1__streams__descriptor, &ganger__v1__locks__descriptor};
+        &ganger__v1__context__descriptor, &ganger__v1__streams__descriptor, &ganger__v1__locks__descriptor,
+        &ganger__v1__messages__descriptor};
     struct siege siege;
     struct honest honest = {0};
     uint64_t memory_bytes = 0;

@@ -26,6 +26,7 @@ EXPECTED = """
 /usr/include/ganger/v1/agents.pb-c.h
 /usr/include/ganger/v1/context.pb-c.h
 /usr/include/ganger/v1/locks.pb-c.h
+/usr/include/ganger/v1/messages.pb-c.h
 /usr/include/ganger/v1/tasks.pb-c.h
 /usr/lib/ARCHITECTURE/libganger.so
 /usr/lib/ARCHITECTURE/libganger.so.0
