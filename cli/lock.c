@@ -49,7 +49,7 @@ const struct argp_option lock_wish_options[] = {
     {"shared", OPTION_SHARED, NULL, 0, "beside other shared ones", 0},
     {"ttl", OPTION_TTL, "DURATION", 0, "lost after so long without a renewal; 1m", 0},
     {"wait", OPTION_WAIT, "DURATION", 0, "how long to wait for it", 0},
-    {"as", OPTION_AS, "HOLDER", 0, "who holds it; inside an agent that agent, else user@host:process", 0},
+    {"as", OPTION_AS, "HOLDER", 0, "who holds it; the agent, or user@host:process", 0},
     {"namespace", OPTION_NAMESPACE, "NAME", 0, "the tenant; default", 0},
     {0},
 };

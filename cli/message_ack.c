@@ -8,7 +8,7 @@
 enum { OPTION_AS = OPTION_FIRST, OPTION_NAMESPACE };
 
 static const struct argp_option options[] = {
-    {"as", OPTION_AS, "READER", 0, "whose cursor; inside an agent that agent, else user@host:process", 0},
+    {"as", OPTION_AS, "READER", 0, "whose cursor; the agent, or user@host:process", 0},
     {"namespace", OPTION_NAMESPACE, "NAME", 0, "the tenant; default", 0},
     {0},
 };

@@ -17,10 +17,10 @@ enum { OPTION_WAIT = OPTION_FIRST, OPTION_ACK, OPTION_AS, OPTION_AFTER, OPTION_L
 
 static const struct argp_option options[] = {
     {"wait", OPTION_WAIT, "DURATION", 0, "for the first one", 0},
-    {"ack", OPTION_ACK, NULL, 0, "what is printed is done with: it does not come again", 0},
+    {"ack", OPTION_ACK, NULL, 0, "what is printed does not come again", 0},
     {"after", OPTION_AFTER, "MESSAGE", 0, "only what came after that one", 0},
     {"limit", OPTION_LIMIT, "COUNT", 0, "at most so many; 10", 0},
-    {"as", OPTION_AS, "READER", 0, "whose cursor; inside an agent that agent, else user@host:process", 0},
+    {"as", OPTION_AS, "READER", 0, "whose cursor; the agent, or user@host:process", 0},
     {"namespace", OPTION_NAMESPACE, "NAME", 0, "the tenant; default", 0},
     {0},
 };

@@ -19,7 +19,7 @@ enum { OPTION_REPLY_TO = OPTION_FIRST, OPTION_TTL, OPTION_AS, OPTION_NAMESPACE }
 static const struct argp_option options[] = {
     {"reply-to", OPTION_REPLY_TO, "MESSAGE", 0, "the message that this answers", 0},
     {"ttl", OPTION_TTL, "DURATION", 0, "how long it waits to be read; 7d", 0},
-    {"as", OPTION_AS, "AGENT", 0, "who sends it; inside an agent that agent, else user@host:process", 0},
+    {"as", OPTION_AS, "AGENT", 0, "who sends it; the agent, or user@host:process", 0},
     {"namespace", OPTION_NAMESPACE, "NAME", 0, "the tenant; default", 0},
     {0},
 };

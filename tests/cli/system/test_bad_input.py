@@ -20,10 +20,13 @@ COMMANDS = {
     "context stats": [], "limit set": ["--max-running", "1", "a"], "limit list": ["a"], "limit delete": ["a"],
     "move": ["--to-queue", "a", "1"], "queue pause": ["a"], "queue resume": ["a"],
     "queue set": ["--length-max", "1", "a"], "agent drain": ["a"], "store backup": ["/nowhere/a"], "store check": [],
-    "store raise-epoch": ["--yes"],
+    "store raise-epoch": ["--yes"], "lock acquire": ["a"], "lock renew": ["a", "1"], "lock release": ["a", "1"],
+    "lock list": ["a"], "lock stats": [], "lock run": ["a", "true"], "message send": ["a", "x"],
+    "message receive": ["a"], "message ack": ["a", "1"], "message list": ["a"],
 }
 OFFLINE = ["help", "version"]
-TAKES_ANY_NUMBER = {"show", "get", "wait", "cancel", "retry", "move"}
+AT_CONTEXT = {"context", "lock", "message"}
+TAKES_ANY_NUMBER = {"show", "get", "wait", "cancel", "retry", "move", "lock run"}
 
 # What is wrong by itself: the words, and a piece of the message.
 MISSING = [
@@ -40,6 +43,11 @@ MISSING = [
     ("context put", "an argument is missing"),
     ("context put global/a", "the value is missing"),
     ("context delete", "an argument is missing"),
+    ("lock acquire", "an argument is missing"),
+    ("lock run a", "an argument is missing"),
+    ("lock release a", "an argument is missing"),
+    ("message send a", "an argument is missing"),
+    ("message ack a", "an argument is missing"),
     ("list --state", "--state needs a value"),
     ("list --limit", "--limit needs a value"),
     ("queues --namespace", "--namespace needs a value"),
@@ -201,7 +209,7 @@ class WithoutDaemons(Suite):
 
     def test_every_command_says_in_three_lines_that_no_daemon_answers(self):
         for command, arguments in COMMANDS.items():
-            name, program = ("context store", "ganger-contextd") if command.startswith("context") else \
+            name, program = ("context store", "ganger-contextd") if command.split()[0] in AT_CONTEXT else \
                             ("broker", "ganger-broker")
             socket = self.place.environment["GANGER_CONTEXT" if name != "broker" else "GANGER_BROKER"]
             with self.subTest(command=command):
@@ -229,7 +237,7 @@ class WithoutDaemons(Suite):
         self.assertRegex(self.good("-q", "version"), r"\A\d+\.\d+\.\d+\n\Z")
 
     def test_help_begins_with_examples_and_fits_a_screen(self):
-        for command in [*COMMANDS, *OFFLINE, "context"]:
+        for command in [*COMMANDS, *OFFLINE, *AT_CONTEXT]:
             with self.subTest(command=command):
                 text = self.good("help", *command.split())
                 self.assertTrue(text.startswith("Examples:\n  "), text)
