@@ -120,6 +120,7 @@ static void list_agents(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
         agents[i].attending = attend_has(&shell->attendance, view->agent_id);
         agents[i].known = view->is_known;
         agents[i].draining = view->draining;
+        agents[i].killed = view->killed;
         agents[i].drained_by = borrowed_text(view->drained_by);
         agents[i].drain_reason = borrowed_text(view->drain_reason);
         response.agents[i] = &agents[i];
@@ -291,6 +292,23 @@ static void list_limits(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void kill_agent(Ganger__V1__Admin_Service *service, const Ganger__V1__KillAgentRequest *request,
+                       Ganger__V1__KillAgentResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__KillAgentResponse response = GANGER__V1__KILL_AGENT_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_DRAIN,
+                              .drain = {.agent_id = request->agent_id, .kills = true, .reason = request->reason}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.released = answer->ended.released;
+    response.told = answer->ended.told;
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void move_tasks(Ganger__V1__Admin_Service *service, const Ganger__V1__MoveTasksRequest *request,
                        Ganger__V1__MoveTasksResponse_Closure closure, void *closure_data)
 {
@@ -336,6 +354,7 @@ const struct rpc_method admin_methods[] = {
     {.name = "ResumeQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "SetQueue", .request_max = SMALL_REQUEST_MAX},
     {.name = "DrainAgent", .request_max = SMALL_REQUEST_MAX},
+    {.name = "KillAgent", .request_max = SMALL_REQUEST_MAX},
     {.name = "MoveTasks", .request_max = IDS_REQUEST_MAX},
     {.name = "SetLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "ListLimits", .request_max = SMALL_REQUEST_MAX},

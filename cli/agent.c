@@ -2,14 +2,15 @@
 
 static enum exit_status run(struct cli *cli, int count, char **words);
 
-static const struct command *const members[] = {&command_agent_drain, NULL};
+static const struct command *const members[] = {&command_agent_drain, &command_agent_kill, NULL};
 
 const struct command command_agent = {
     .name = "agent",
     .usage = "COMMAND",
-    .summary = "give an agent or supervisor no new runs",
+    .summary = "drain or kill an agent or supervisor",
     .examples = "gangerctl agent drain build7 --reason \"a new kernel\"\n"
-                "gangerctl agent drain --off build7\n",
+                "gangerctl agent drain --off build7\n"
+                "gangerctl agent kill --yes build7\n",
     .members = members,
     .run = run,
 };

@@ -54,7 +54,8 @@ static char *describe_drain(const Ganger__V1__Agent *agent)
 {
     if (!agent->draining)
         return duplicate_text("");
-    return format_text("draining%s%s%s%s%s", agent->drained_by[0] != '\0' ? " by " : "", agent->drained_by,
+    return format_text("%s%s%s%s%s%s", agent->killed ? "killed" : "draining",
+                       agent->drained_by[0] != '\0' ? " by " : "", agent->drained_by,
                        agent->drain_reason[0] != '\0' ? ": " : "", agent->drain_reason,
                        agent->n_profiles > 0 ? "; " : "");
 }

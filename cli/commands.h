@@ -5,6 +5,7 @@
 
 extern const struct command command_agent;
 extern const struct command command_agent_drain;
+extern const struct command command_agent_kill;
 extern const struct command command_agents;
 extern const struct command command_cancel;
 extern const struct command command_context;

@@ -170,6 +170,8 @@ static void obey(struct supervisor *supervisor, uint64_t task_id, uint64_t fence
         run_stop(run, INTENT_CANCEL, reason);
     else if (verdict == GANGER__V1__VERDICT__SUSPEND)
         run_stop(run, INTENT_SUSPEND, reason);
+    else if (verdict == GANGER__V1__VERDICT__GIVE_BACK)
+        run_stop(run, INTENT_GIVE_BACK, reason);
 }
 
 static void on_heartbeat(const struct ganger_reply *reply, void *data)

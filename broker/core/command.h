@@ -288,6 +288,7 @@ struct command_move {
 struct command_drain {
     const char *agent_id;
     bool ends;
+    bool kills; /* also what they hold is ended */
     const char *reason;
 };
 

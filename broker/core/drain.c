@@ -2,6 +2,8 @@
 
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
+#include "broker/core/ending.h"
+#include "broker/core/holding.h"
 #include "broker/core/limits.h"
 #include "broker/core/record.h"
 #include "common/base/check.h"
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #define DRAIN_VERSION 1
+#define KILLED_MAX 1000 /* runs that are ended at once; the holders of others hear it with their next heartbeat */
 
 static struct drain *drain_of(const struct drains *drains, const char *agent_id)
 {
@@ -32,11 +35,12 @@ const struct drain *drains_find(const struct drains *drains, const char *agent_i
     return drain;
 }
 
-static void drain_add(struct drains *drains, const char *agent_id, const char *by, const char *reason)
+static void drain_add(struct drains *drains, const char *agent_id, bool kills, const char *by, const char *reason)
 {
     struct drain *drain = allocate_zero(1, sizeof *drain);
 
     memcpy(drain->agent_id, agent_id, strlen(agent_id) + 1);
+    drain->kills = kills;
     drain->by = duplicate_text(by);
     drain->reason = duplicate_text(reason);
     index_add(&drains->by_agent, &drain->node, drain->agent_id, strlen(drain->agent_id), drain);
@@ -69,11 +73,12 @@ enum status drains_load(struct drains *drains, struct store_txn *txn)
             return STATUS_DATA_LOSS;
         memcpy(agent_id, key.data, key.size);
         agent_id[key.size] = '\0';
+        bool kills = reader_u8(&reader) != 0;
         const char *by = record_text(&reader);
         const char *reason = record_text(&reader);
         if (reader.failed)
             return STATUS_DATA_LOSS;
-        drain_add(drains, agent_id, by, reason);
+        drain_add(drains, agent_id, kills, by, reason);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -100,12 +105,13 @@ static void drain_begin(struct step *step, const struct command_drain *command)
 
     if (older != NULL)
         drain_free(drains, older);
-    drain_add(drains, command->agent_id, step->who, command->reason);
+    drain_add(drains, command->agent_id, command->kills, step->who, command->reason);
     record_begin(buffer, DRAIN_VERSION);
+    buffer_add_u8(buffer, command->kills);
     record_add_text(buffer, step->who);
     record_add_text(buffer, command->reason);
     store_put(step->txn, TABLE_AGENT, bytes_of_text(command->agent_id), record_seal(buffer, 0));
-    event_note(step, EVENT_AGENT_DRAINED, command->agent_id, command->reason);
+    event_note(step, command->kills ? EVENT_AGENT_KILLED : EVENT_AGENT_DRAINED, command->agent_id, command->reason);
 }
 
 static void drain_end(struct step *step, struct drain *drain)
@@ -113,6 +119,38 @@ static void drain_end(struct step *step, struct drain *drain)
     store_delete(step->txn, TABLE_AGENT, bytes_of_text(drain->agent_id));
     event_note(step, EVENT_AGENT_RESUMED, drain->agent_id, "");
     drain_free(&step->broker->drains, drain);
+}
+
+/* A supervisor has processes to end before anybody else may have the task. */
+static enum status end_run(struct step *step, uint64_t task_id, struct answer *answer)
+{
+    struct task task;
+
+    TRY(task_load(step, task_id, &task));
+    struct run_name run = {.task_id = task.id, .fence = task.fence};
+    if (!task_is_at_work(&task))
+        return STATUS_OK;
+    if (task.supervised && task.now.state == TASK_RUNNING) {
+        effects_push(step->effects, task.now.agent_id, run, VERDICT_GIVE_BACK, DRAIN_KILLS_BECAUSE);
+        answer->ended.told++;
+        return STATUS_OK;
+    }
+    answer->ended.released++;
+    return run_released(step, &task, DRAIN_KILLS_BECAUSE, 0);
+}
+
+static enum status end_runs(struct step *step, const char *agent_id, struct answer *answer)
+{
+    struct holding holding = {.max = KILLED_MAX};
+
+    holding.task_ids = arena_zero(&step->effects->arena, holding.max, sizeof *holding.task_ids);
+    TRY(holding_find(step, agent_id, &holding));
+    for (size_t i = 0; i < holding.count; i++) {
+        enum status status = end_run(step, holding.task_ids[i], answer);
+        if (status != STATUS_OK && status != STATUS_DATA_LOSS && status != STATUS_NOT_FOUND)
+            return status;
+    }
+    return STATUS_OK;
 }
 
 enum status step_drain(struct step *step, const struct command *command)
@@ -134,6 +172,6 @@ enum status step_drain(struct step *step, const struct command *command)
     answer_parked(step, drain->agent_id);
     effects_push(step->effects, drain->agent_id, (struct run_name){0}, drain->ends ? VERDICT_GO_ON : VERDICT_DRAIN,
                  drain->reason);
-    (void)effects_answer(step->effects, command->token, command->kind);
-    return STATUS_OK;
+    struct answer *answer = effects_answer(step->effects, command->token, command->kind);
+    return drain->kills && !drain->ends ? end_runs(step, drain->agent_id, answer) : STATUS_OK;
 }

@@ -1,5 +1,6 @@
-/* Agents that an operator drains: they, and those below them ("build7/claude" below "build7"), get no new runs, and
- * what they hold goes on to its end.
+/* Agents that an operator drains or kills: they, and those below them ("build7/claude" below "build7"), get no new
+ * runs. What a draining one holds goes on to its end; what a killed one holds is given back, charged to nobody: at
+ * once, or, where a supervisor has processes to end first, when it says so.
  *
  * Each has a row, so that a drain outlives the broker, and the agent: it ends when an operator ends it. */
 #pragma once
@@ -11,9 +12,11 @@
 #include <stdbool.h>
 
 #define DRAINS_MAX 4096
+#define DRAIN_KILLS_BECAUSE "an operator has killed its agent"
 
 struct drain {
     char agent_id[AGENT_ID_MAX + 1];
+    bool kills;
     char *by;
     char *reason;
     struct index_node node; /* in drains.by_agent */

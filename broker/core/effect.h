@@ -59,6 +59,7 @@ enum verdict {
     VERDICT_SUSPEND = 4,
     VERDICT_DRAIN = 5,
     VERDICT_KILL = 6,
+    VERDICT_GIVE_BACK = 7,
 };
 
 /* What holders are told to count with. */
@@ -103,6 +104,7 @@ struct agent_view {
     uint64_t silent_ms;
     bool is_known; /* has registered; else it is only draining */
     bool draining;
+    bool killed;
     const char *drained_by;
     const char *drain_reason;
     uint64_t interval_us; /* between its heartbeats, as far as they are known */
@@ -158,6 +160,10 @@ struct answer {
         } claim;
         uint32_t attempt; /* start */
         uint16_t epoch;   /* raise epoch: the new one */
+        struct {
+            uint32_t released; /* runs that are over */
+            uint32_t told;     /* whose holders are to end them first */
+        } ended;               /* kill: the runs of an agent */
         struct {
             struct beat_reply *replies;
             size_t count;

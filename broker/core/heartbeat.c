@@ -27,6 +27,13 @@ static enum status note_checkpoint(struct step *step, struct task *task, const s
     return STATUS_OK;
 }
 
+static bool is_killed(const struct step *step, const struct task *task)
+{
+    const struct drain *drain = drains_find(&step->broker->drains, task->now.agent_id);
+
+    return drain != NULL && drain->kills;
+}
+
 static enum status answer_beat(struct step *step, const struct agent *agent, const struct beat *beat,
                                struct beat_reply *reply)
 {
@@ -56,6 +63,9 @@ static enum status answer_beat(struct step *step, const struct agent *agent, con
     } else if (run_timeout_has_passed(step, &task)) {
         reply->verdict = VERDICT_STOP;
         reply->reason = "its run timeout has passed";
+    } else if (is_killed(step, &task)) {
+        reply->verdict = VERDICT_GIVE_BACK;
+        reply->reason = DRAIN_KILLS_BECAUSE;
     } else if (task.suspending && task.now.state == TASK_RUNNING) {
         reply->verdict = VERDICT_SUSPEND;
         reply->reason = arena_text(&step->effects->arena, bytes_of_text(task.cancel_reason));

@@ -2,6 +2,7 @@
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
 #include "broker/core/epoch.h"
+#include "broker/core/holding.h"
 #include "broker/core/lease.h"
 #include "broker/core/limits.h"
 
@@ -10,34 +11,6 @@
 
 #define LIST_BYTES_MAX ((size_t)768 * 1024) /* so that the list fits a frame; who is beyond is not shown */
 #define RELEASED_MAX 1000                   /* of one registration; what is left runs out with its leases */
-
-/* The runs that an agent holds, and whether to look below it as well. */
-struct holding {
-    struct run_name *runs; /* fence is 0: what is known is who holds the task */
-    size_t count;
-    size_t max;
-};
-
-/* Adds the tasks in the holder table whose agent begins with this text; is_below tells "build7/" from "build7". */
-static enum status gather(struct step *step, const char *agent_id, bool is_below, struct holding *holding)
-{
-    char text[AGENT_ID_MAX + 2];
-    size_t size = strlen(agent_id);
-    struct bytes key;
-    struct bytes value;
-
-    memcpy(text, agent_id, size + 1);
-    text[size] = is_below ? '/' : '\0';
-    struct bytes prefix = {.data = (const uint8_t *)text, .size = size + 1};
-    enum status status = store_seek(step->txn, TABLE_HOLDER, prefix, &key, &value);
-    while (status == STATUS_OK && bytes_have_prefix(key, prefix) && holding->count < holding->max) {
-        if (holding->runs != NULL)
-            holding->runs[holding->count].task_id = key_read_id(key);
-        holding->count++;
-        status = store_next(step->txn, TABLE_HOLDER, &key, &value);
-    }
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
 
 static int compare_runs(const void *a, const void *b)
 {
@@ -65,13 +38,12 @@ static enum status release_rest(struct step *step, const struct command_register
     struct holding holding = {.max = RELEASED_MAX + HELD_MAX};
     struct run_name *held = sorted_held(step, registration);
 
-    holding.runs = arena_zero(&step->effects->arena, holding.max, sizeof *holding.runs);
+    holding.task_ids = arena_zero(&step->effects->arena, holding.max, sizeof *holding.task_ids);
     answer->registration.released = arena_zero(&step->effects->arena, RELEASED_MAX, sizeof(struct run_name));
-    TRY(gather(step, registration->agent_id, false, &holding));
-    TRY(gather(step, registration->agent_id, true, &holding));
+    TRY(holding_find(step, registration->agent_id, &holding));
     for (size_t i = 0; i < holding.count && answer->registration.released_count < RELEASED_MAX; i++) {
         struct task task;
-        enum status status = task_load(step, holding.runs[i].task_id, &task);
+        enum status status = task_load(step, holding.task_ids[i], &task);
         if (status == STATUS_DATA_LOSS || status == STATUS_NOT_FOUND)
             continue;
         TRY(status);
@@ -146,8 +118,7 @@ static enum status view_agent(struct step *step, const struct agent *agent, size
     struct holding holding = {.max = *budget};
     const struct drain *drain = drains_find(&step->broker->drains, agent->id);
 
-    TRY(gather(step, agent->id, false, &holding));
-    TRY(gather(step, agent->id, true, &holding));
+    TRY(holding_find(step, agent->id, &holding));
     *budget -= holding.count;
     *view = (struct agent_view){
         .agent_id = agent->id,
@@ -165,6 +136,7 @@ static enum status view_agent(struct step *step, const struct agent *agent, size
         .lease_ms = lease_of_agent_ms(step->broker, agent),
         .is_known = true,
         .draining = drain != NULL,
+        .killed = drain != NULL && drain->kills,
         .drained_by = drain != NULL ? drain->by : "",
         .drain_reason = drain != NULL ? drain->reason : "",
     };
@@ -186,6 +158,7 @@ static size_t view_drains(struct step *step, size_t size, struct agent_view *vie
                                           .host = "",
                                           .version = "",
                                           .draining = true,
+                                          .killed = drain->kills,
                                           .drained_by = drain->by,
                                           .drain_reason = drain->reason};
     }

@@ -63,7 +63,7 @@ _gangerctl_arguments() {
         show | get | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;
-        "agent drain") _gangerctl_ask "${daemons[@]}" agents ;;
+        "agent drain" | "agent kill") _gangerctl_ask "${daemons[@]}" agents ;;
         "limit set" | "limit list" | "limit ls" | "limit delete" | "limit rm")
             _gangerctl_ask "${daemons[@]}" limit list
             ;;

@@ -1,4 +1,4 @@
-/* Agents that an operator drains. */
+/* Agents that an operator drains or kills. */
 #include "broker/core/drain.h"
 #include "tests/broker/fixture.h"
 
@@ -203,5 +203,75 @@ Test(drain, is_bounded)
     world_refused(world, &command, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_DRAINS");
     end_drain(world, "a1");
     drain(world, "one-more");
+    world_close(world);
+}
+
+static const struct answer *kill_agent(struct world *world, const char *agent_id)
+{
+    struct command command = drain_of(agent_id, false);
+
+    command.drain.kills = true;
+    return world_do(world, &command);
+}
+
+Test(kill, gives_back_at_once_what_nobody_supervises_and_charges_nobody)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    struct run_name run = claim_started(world, "build7/claude", "t");
+    cr_assert_eq(kill_agent(world, "build7")->ended.released, 1);
+    cr_assert_eq(beat(world, "build7/claude", run), VERDICT_STALE);
+    const struct task_view *task = get(world, run.task_id);
+    cr_assert_eq(task->attempts, 0);
+    cr_assert_eq(task->interruptions, 1);
+    claim_nothing(world, "build7/claude", "t");
+    world_close(world);
+}
+
+Test(kill, waits_for_a_supervisor_to_end_the_processes_of_a_run)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    struct run_name run = claim_supervised(world, "build7", "t");
+    const struct answer *answer = kill_agent(world, "build7");
+    cr_assert_eq(answer->ended.released, 0);
+    cr_assert_eq(answer->ended.told, 1);
+    cr_assert_eq(state_of(world, run.task_id), TASK_RUNNING);
+    cr_assert_eq(beat(world, "build7", run), VERDICT_GIVE_BACK);
+    world_restart(world);
+    cr_assert_eq(beat(world, "build7", run), VERDICT_GIVE_BACK, "also after a restart");
+    (void)release(world, run, 0);
+    cr_assert_eq(get(world, run.task_id)->attempts, 0);
+    (void)claim(world, "other", "t");
+    world_close(world);
+}
+
+Test(kill, gives_back_at_once_what_a_supervisor_has_not_started)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    struct command claiming = command_claim(world, "build7", "t");
+    claiming.claim.supervised = true;
+    const struct task_view *task = world_do(world, &claiming)->claim.tasks[0];
+    struct command command =
+        command_of_run(COMMAND_START, (struct run_name){.task_id = task->id, .fence = task->fence});
+    command.start.agent_id = "";
+    cr_assert_eq(kill_agent(world, "build7")->ended.released, 1);
+    world_refused(world, &command, STATUS_ABORTED, "STALE_FENCE");
+    world_close(world);
+}
+
+Test(kill, ends_with_the_drain)
+{
+    struct world *world = world_new();
+
+    (void)submit(world, "t");
+    (void)kill_agent(world, "build7");
+    end_drain(world, "build7");
+    struct run_name run = claim_supervised(world, "build7", "t");
+    cr_assert_eq(beat(world, "build7", run), VERDICT_GO_ON);
     world_close(world);
 }

@@ -57,6 +57,7 @@ Test(outcome, is_decided_by_the_supervisors_own_intent_before_any_exit_status)
         {INTENT_TIMEOUT, DECISION_FAIL, DECISION_BY_TIMEOUT, "timeout"},
         {INTENT_OUTPUT_FULL, DECISION_FAIL, DECISION_BY_ATTEMPT, "output-full"},
         {INTENT_SHUTDOWN, DECISION_RELEASE, 0, ""},
+        {INTENT_GIVE_BACK, DECISION_RELEASE, 0, ""},
         {INTENT_STALE, DECISION_SILENT, 0, ""},
     };
     static const struct ending ends[] = {{.started = true, .exit_status = 0},

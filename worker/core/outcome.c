@@ -113,6 +113,10 @@ static void decide_by_intent(const struct ending *ending, struct decision *decis
         decision->kind = DECISION_RELEASE;
         say(decision, "interrupted: the supervisor was stopped");
         break;
+    case INTENT_GIVE_BACK:
+        decision->kind = DECISION_RELEASE;
+        say(decision, "interrupted: %s", reason_of(ending));
+        break;
     case INTENT_STALE:
         decision->kind = DECISION_SILENT;
         break;

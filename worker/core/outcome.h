@@ -23,6 +23,7 @@ enum intent {
     INTENT_TIMEOUT,     /* it ran too long */
     INTENT_OUTPUT_FULL, /* it wrote too much */
     INTENT_SHUTDOWN,    /* the supervisor ends */
+    INTENT_GIVE_BACK,   /* the broker wants it back: an operator has killed its agent */
     INTENT_STALE,       /* it is not our run any more */
     INTENTS
 };

@@ -23,6 +23,7 @@ COMMANDS = {
     "store raise-epoch": ["--yes"], "lock acquire": ["a"], "lock renew": ["a", "1"], "lock release": ["a", "1"],
     "lock list": ["a"], "lock stats": [], "lock run": ["a", "true"], "message send": ["a", "x"],
     "message receive": ["a"], "message ack": ["a", "1"], "message list": ["a"],
+    "agent kill": ["--yes", "a"],
 }
 OFFLINE = ["help", "version"]
 AT_CONTEXT = {"context", "lock", "message"}

@@ -86,6 +86,25 @@ class Agents(Suite):
         self.await_state(waiting, "COMPLETED")
         self.assertNotIn("draining", self.good("agents"))
 
+    def test_a_killed_worker_ends_its_run_and_gives_the_task_back(self):
+        self.await_agents(lambda agents: "w1" in agents)
+        running = self.submit("--type", "sh", f"echo $$ >> {self.place.folder}/pids; test -e {self.place.folder}/go || sleep 600")
+        self.await_state(running, "RUNNING")
+        self.assertIn("--yes", self.bad(USAGE, "agent", "kill", "w1"))
+        told = json.loads(self.good("agent", "kill", "--json", "--yes", "--reason", "it runs wild", "w1"))
+        self.assertEqual(told["released"] + told["told"], 1)
+        deadline = time.monotonic() + COMMAND_WITHIN_S
+        while json.loads(self.good("show", "--json", running))["state"] not in ("READY", "SCHEDULED"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        task = json.loads(self.good("show", "--json", running))
+        self.assertEqual((task["attempts"], task["crashes"], task["interruptions"]), (0, 0, 1))
+        self.assertIn("killed by", self.good("agents"))
+        with open(f"{self.place.folder}/go", "w", encoding="utf-8"):
+            pass
+        self.good("agent", "drain", "--off", "w1")
+        self.await_state(running, "COMPLETED")
+
     def test_an_agent_that_is_not_known_may_be_drained(self):
         self.good("agent", "drain", "nobody")
         self.assertRegex(self.good("agents"), r"nobody +- +0 +- +never +draining")
