@@ -381,8 +381,7 @@ enum command_kind {
 struct command {
     enum command_kind kind;
     uint64_t token;
-    const char
-        *who; /* asks: the user, for events; NULL = the broker itself. An agent's words are told by their agent */
+    const char *who; /* asks, for events: a user; NULL = the broker itself. Words of runs are their agents' */
     union {
         struct command_submit submit;
         struct command_get get;

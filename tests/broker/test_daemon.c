@@ -341,3 +341,30 @@ Test(broker, stops_when_asked_though_somebody_waits)
     cr_assert_eq(daemon_fixture_stop(&fixture), 0);
     ganger_close(ganger);
 }
+
+Test(broker, lets_a_call_wait_twenty_seconds_and_not_longer)
+{
+    CLEANUP(daemon_fixture_done)
+    struct daemon_fixture fixture;
+    struct opened claim;
+    struct opened wait;
+
+    daemon_fixture_init(&fixture, NULL);
+    CLEANUP(ganger_close)
+    struct ganger *ganger = open_client(&fixture);
+    CLEANUP(ganger_close)
+    struct ganger *other = open_client(&fixture);
+    uint64_t id = submit_one(other);
+    cr_assert_eq(claim_one(other, "a", 0).task_id, id);
+    open_claim(ganger, "a", 20001, &claim);
+    wait_for_end(ganger, &claim);
+    cr_assert_str_eq(claim.error.reason, "BAD_FIELD");
+    open_wait(ganger, id, 20001, &wait);
+    wait_for_end(ganger, &wait);
+    cr_assert_str_eq(wait.error.reason, "BAD_FIELD");
+    open_claim(ganger, "a", 20000, &claim);
+    open_wait(ganger, id, 20000, &wait);
+    wait_until_parked(ganger, other, 1, 0);
+    cr_assert_not(claim.ended);
+    cr_assert_not(wait.ended);
+}
