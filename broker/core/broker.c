@@ -43,6 +43,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_SET_LIMIT] = step_set_limit,
     [COMMAND_LIST_LIMITS] = step_list_limits,
     [COMMAND_PAUSE_LIMIT] = step_pause_limit,
+    [COMMAND_WHY] = step_why,
     [COMMAND_RAISE_EPOCH] = step_raise_epoch,
     [COMMAND_PAUSE_QUEUE] = step_pause_queue,
     [COMMAND_SET_QUEUE] = step_set_queue,

@@ -339,6 +339,10 @@ struct command_resume {
     struct bytes answer;
 };
 
+struct command_why {
+    uint64_t task_id;
+};
+
 struct command_queue_stats {
     const char *namespace;
 };
@@ -369,6 +373,7 @@ enum command_kind {
     COMMAND_SET_LIMIT,
     COMMAND_LIST_LIMITS,
     COMMAND_PAUSE_LIMIT,
+    COMMAND_WHY,
     COMMAND_RAISE_EPOCH,
     COMMAND_PAUSE_QUEUE,
     COMMAND_SET_QUEUE,
@@ -406,6 +411,7 @@ struct command {
         struct command_set_limit set_limit;
         struct command_list_limits list_limits;
         struct command_pause_limit pause_limit;
+        struct command_why why;
         struct command_raise_epoch raise_epoch;
         struct command_pause_queue pause_queue;
         struct command_set_queue set_queue;

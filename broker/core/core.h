@@ -71,6 +71,7 @@ enum status step_history(struct step *step, const struct command *command) NODIS
 enum status step_list_agents(struct step *step, const struct command *command) NODISCARD;
 enum status step_set_limit(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_limits(struct step *step, const struct command *command) NODISCARD;
+enum status step_why(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_limit(struct step *step, const struct command *command) NODISCARD;
 enum status step_pause_queue(struct step *step, const struct command *command) NODISCARD;
 enum status step_move(struct step *step, const struct command *command) NODISCARD;

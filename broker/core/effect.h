@@ -127,6 +127,34 @@ struct limit_view {
     uint64_t ready;
 };
 
+/* Why a task is not at work. The numbers are those of the protocol's WaitKind. */
+enum wait_kind {
+    WAIT_DEPENDENCY = 1,
+    WAIT_TIME = 2,
+    WAIT_BACKOFF = 3,
+    WAIT_QUEUE_PAUSED = 4,
+    WAIT_LIMIT_FULL = 5,
+    WAIT_LIMIT_RATE = 6,
+    WAIT_LIMIT_PAUSED = 7,
+    WAIT_BUDGET = 8,
+    WAIT_NO_AGENT = 9,
+    WAIT_AGENTS_BUSY = 10,
+    WAIT_BEHIND = 11,
+    WAIT_HELD = 12,
+    WAIT_SUSPENDED = 13,
+    WAIT_ENDED = 14,
+};
+
+struct wait_reason {
+    enum wait_kind kind;
+    const char *text;    /* a sentence for people, without the time */
+    const char *subject; /* the queue, limit, agent or agent type */
+    uint64_t task_id;    /* the dependency, or whose budget it is */
+    uint64_t until_ms;   /* Unix time; 0 = nobody knows */
+    uint64_t count;      /* tasks before it; runs of the limit; agents */
+};
+#define WAIT_REASONS_MAX 32
+
 struct answer {
     struct answer *next;
     uint64_t token;
@@ -195,6 +223,12 @@ struct answer {
             size_t count;
             bool has_more;
         } limits;
+        struct {
+            enum task_state state;
+            uint64_t submitted_ms;
+            struct wait_reason *reasons; /* what would have to change first comes first */
+            size_t count;
+        } why;
     };
 };
 
