@@ -304,6 +304,24 @@ Ganger__V1__Limit *message_of_limit(struct arena *arena, const struct limit_view
     return message;
 }
 
+Ganger__V1__WaitReason **messages_of_reasons(struct arena *arena, const struct wait_reason *reasons, size_t count)
+{
+    Ganger__V1__WaitReason **pointers = arena_zero(arena, count, sizeof(Ganger__V1__WaitReason *));
+    Ganger__V1__WaitReason *messages = arena_zero(arena, count, sizeof *messages);
+
+    for (size_t i = 0; i < count; i++) {
+        ganger__v1__wait_reason__init(&messages[i]);
+        messages[i].kind = (Ganger__V1__WaitKind)reasons[i].kind;
+        messages[i].text = borrowed_text(reasons[i].text);
+        messages[i].subject = borrowed_text(reasons[i].subject);
+        messages[i].task_id = reasons[i].task_id;
+        messages[i].until_ms = reasons[i].until_ms;
+        messages[i].count = reasons[i].count;
+        pointers[i] = &messages[i];
+    }
+    return pointers;
+}
+
 Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
                                             size_t *ret_count)
 {

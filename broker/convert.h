@@ -23,6 +23,7 @@ Ganger__V1__Event **messages_of_events(struct arena *arena, const struct event *
 Ganger__V1__Queue *message_of_queue(struct arena *arena, const struct queue_view *view);
 struct queue_defaults defaults_of_message(const Ganger__V1__QueueDefaults *message); /* NULL: nothing said */
 Ganger__V1__Limit *message_of_limit(struct arena *arena, const struct limit_view *view);
+Ganger__V1__WaitReason **messages_of_reasons(struct arena *arena, const struct wait_reason *reasons, size_t count);
 /* One for every state of the protocol. */
 Ganger__V1__StateCount **messages_of_counts(struct arena *arena, const uint64_t counts[static TASK_STATES],
                                             size_t *ret_count);

@@ -228,6 +228,24 @@ static void resume_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__Re
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void why_waiting(Ganger__V1__Tasks_Service *service, const Ganger__V1__WhyWaitingRequest *request,
+                        Ganger__V1__WhyWaitingResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__WhyWaitingResponse response = GANGER__V1__WHY_WAITING_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_WHY, .why = {.task_id = request->task_id}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.state = (Ganger__V1__TaskState)answer->why.state;
+    response.submitted_ms = answer->why.submitted_ms;
+    response.n_reasons = answer->why.count;
+    response.reasons = messages_of_reasons(&shell->arena, answer->why.reasons, answer->why.count);
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void get_history(Ganger__V1__Tasks_Service *service, const Ganger__V1__GetHistoryRequest *request,
                         Ganger__V1__GetHistoryResponse_Closure closure, void *closure_data)
 {
@@ -270,6 +288,7 @@ const struct rpc_method tasks_methods[] = {
     {.name = "RetryTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "AskSuspend", .request_max = SMALL_REQUEST_MAX},
     {.name = "ResumeTask", .request_max = 2 * SMALL_REQUEST_MAX},
+    {.name = "WhyWaiting", .request_max = SMALL_REQUEST_MAX},
     {.name = "GetHistory", .request_max = SMALL_REQUEST_MAX},
     {.name = "WatchEvents", .streams = true, .request_max = SMALL_REQUEST_MAX},
 };

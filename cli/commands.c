@@ -6,6 +6,7 @@ const struct command *const commands[] = {
     &command_submit,
     &command_list,
     &command_show,
+    &command_why,
     &command_history,
     &command_wait,
     &command_logs,

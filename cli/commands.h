@@ -51,5 +51,6 @@ extern const struct command command_store_raise_epoch;
 extern const struct command command_submit;
 extern const struct command command_version;
 extern const struct command command_wait;
+extern const struct command command_why;
 
 extern const struct command *const commands[]; /* ends with NULL */

@@ -25,6 +25,7 @@ DEFINE_CALL(cancel_task, tasks, "CancelTask", CancelTaskRequest, CancelTaskRespo
 DEFINE_CALL(retry_task, tasks, "RetryTask", RetryTaskRequest, RetryTaskResponse)
 DEFINE_CALL(ask_suspend, tasks, "AskSuspend", AskSuspendRequest, AskSuspendResponse)
 DEFINE_CALL(resume_task, tasks, "ResumeTask", ResumeTaskRequest, ResumeTaskResponse)
+DEFINE_CALL(why_waiting, tasks, "WhyWaiting", WhyWaitingRequest, WhyWaitingResponse)
 DEFINE_CALL(get_history, tasks, "GetHistory", GetHistoryRequest, GetHistoryResponse)
 DEFINE_CALL(register_agent, agents, "RegisterAgent", RegisterAgentRequest, RegisterAgentResponse)
 DEFINE_CALL(claim_tasks, agents, "ClaimTasks", ClaimTasksRequest, ClaimTasksResponse)

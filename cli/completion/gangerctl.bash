@@ -60,7 +60,7 @@ _gangerctl_values() {
 
 _gangerctl_arguments() {
     case ${command[*]} in
-        show | get | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
+        show | get | why | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;
         "agent drain" | "agent kill") _gangerctl_ask "${daemons[@]}" agents ;;

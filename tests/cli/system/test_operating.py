@@ -143,6 +143,20 @@ class Limits(Suite):
         self.assertIn("repo:acme/web", self.good("limit", "list"))
         self.assertFalse(self.limit("openai")["is_set"])
 
+    def test_why_names_everything_that_holds_a_task_up(self):
+        self.good("limit", "set", "--pause", "1h", "--reason", "out of quota", "google")
+        task_id = self.submit("--type", "gemini", "--limit", "google", "x")
+        text = self.good("why", task_id)
+        self.assertRegex(text, rf"\A{task_id} READY, submitted .* ago\n"
+                               rf"  limit google is paused by {getpass.getuser()}: out of quota, until [\d :-]+\n"
+                               r"  no agent that runs type gemini has registered\n\Z")
+        reasons = json.loads(self.good("why", "--json", task_id))["reasons"]
+        self.assertEqual([reason["kind"] for reason in reasons], ["LIMIT_PAUSED", "NO_AGENT"])
+        self.assertEqual(self.good("why", "-q", task_id).splitlines()[1], "no agent that runs type gemini has registered")
+        self.good("cancel", task_id)
+        self.assertIn("it does not wait: it is CANCELED", self.good("why", task_id))
+        self.bad(NOT_FOUND, "why", "9999")
+
     def test_wrong_words_are_refused(self):
         self.bad(USAGE, "limit", "set", "anthropic")
         self.bad(USAGE, "limit", "set", "--max-running", "1", "not a name")
