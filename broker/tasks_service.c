@@ -7,6 +7,7 @@
 
 #define WAIT_MAX_MS 20000
 #define SMALL_REQUEST_MAX 4096
+#define UPDATE_REQUEST_MAX ((uint32_t)128 * 1024) /* past the largest payload, so that the core can name the field */
 #define LIST_REQUEST_MAX ((uint32_t)16 * 1024)
 
 static struct shell *shell_of(Ganger__V1__Tasks_Service *service)
@@ -210,6 +211,30 @@ static void ask_suspend(Ganger__V1__Tasks_Service *service, const Ganger__V1__As
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void update_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__UpdateTaskRequest *request,
+                        Ganger__V1__UpdateTaskResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__UpdateTaskResponse response = GANGER__V1__UPDATE_TASK_RESPONSE__INIT;
+    Ganger__V1__TaskSpec nothing = GANGER__V1__TASK_SPEC__INIT;
+    Ganger__V1__TaskSpec *spec = request->spec != NULL ? request->spec : &nothing;
+    struct command command = {
+        .kind = COMMAND_UPDATE,
+        .update = {.task_id = request->task_id,
+                   .expected_revision = request->expected_revision,
+                   .fields = (const char *const *)request->fields,
+                   .field_count = request->n_fields,
+                   .spec = *specs_of_messages(&shell->arena, &spec, 1)},
+    };
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.task = message_of_task(&shell->arena, answer->task);
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void resume_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__ResumeTaskRequest *request,
                         Ganger__V1__ResumeTaskResponse_Closure closure, void *closure_data)
 {
@@ -287,6 +312,7 @@ const struct rpc_method tasks_methods[] = {
     {.name = "CancelTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "RetryTask", .request_max = SMALL_REQUEST_MAX},
     {.name = "AskSuspend", .request_max = SMALL_REQUEST_MAX},
+    {.name = "UpdateTask", .request_max = UPDATE_REQUEST_MAX},
     {.name = "ResumeTask", .request_max = 2 * SMALL_REQUEST_MAX},
     {.name = "WhyWaiting", .request_max = SMALL_REQUEST_MAX},
     {.name = "GetHistory", .request_max = SMALL_REQUEST_MAX},

@@ -24,6 +24,7 @@ DEFINE_CALL(list_tasks, tasks, "ListTasks", ListTasksRequest, ListTasksResponse)
 DEFINE_CALL(cancel_task, tasks, "CancelTask", CancelTaskRequest, CancelTaskResponse)
 DEFINE_CALL(retry_task, tasks, "RetryTask", RetryTaskRequest, RetryTaskResponse)
 DEFINE_CALL(ask_suspend, tasks, "AskSuspend", AskSuspendRequest, AskSuspendResponse)
+DEFINE_CALL(update_task, tasks, "UpdateTask", UpdateTaskRequest, UpdateTaskResponse)
 DEFINE_CALL(resume_task, tasks, "ResumeTask", ResumeTaskRequest, ResumeTaskResponse)
 DEFINE_CALL(why_waiting, tasks, "WhyWaiting", WhyWaitingRequest, WhyWaitingResponse)
 DEFINE_CALL(get_history, tasks, "GetHistory", GetHistoryRequest, GetHistoryResponse)
@@ -82,20 +83,37 @@ static DEFINE_CALL(submit_numbered, tasks, "SubmitTasks", SubmitTasksRequest, Su
     CHECK(getrandom(ganger->session + 6, SESSION_SIZE - 6, 0) == SESSION_SIZE - 6);
 }
 
-/* A submit without a number of its own gets one, so that it is done once however often a lost connection makes the
- * library send it. All earlier ones have ended here: nobody asks for their answers any more. */
-enum ganger_status ganger_submit_tasks(struct ganger *ganger, const Ganger__V1__SubmitTasksRequest *request,
-                                       uint32_t timeout_ms, Ganger__V1__SubmitTasksResponse **ret_response,
-                                       struct ganger_error *error)
+static enum ganger_status submit_in_session(struct ganger *ganger, const Ganger__V1__SubmitTasksRequest *request,
+                                            uint32_t timeout_ms, Ganger__V1__SubmitTasksResponse **ret_response,
+                                            struct ganger_error *error)
 {
     Ganger__V1__SubmitTasksRequest numbered = *request;
 
-    if (request->session.len > 0)
-        return ganger_submit_numbered(ganger, request, timeout_ms, ret_response, error);
     if (ganger->sequence == 0)
         session_begin(ganger);
     numbered.session = (ProtobufCBinaryData){.data = ganger->session, .len = SESSION_SIZE};
     numbered.sequence = ++ganger->sequence;
     numbered.acked_below = numbered.sequence;
     return ganger_submit_numbered(ganger, &numbered, timeout_ms, ret_response, error);
+}
+
+/* A submit without a number of its own gets one, so that it is done once however often a lost connection makes the
+ * library send it. All earlier ones have ended here: nobody asks for their answers any more. */
+enum ganger_status ganger_submit_tasks(struct ganger *ganger, const Ganger__V1__SubmitTasksRequest *request,
+                                       uint32_t timeout_ms, Ganger__V1__SubmitTasksResponse **ret_response,
+                                       struct ganger_error *error)
+{
+    struct ganger_error refusal = {0};
+
+    if (request->session.len > 0)
+        return ganger_submit_numbered(ganger, request, timeout_ms, ret_response, error);
+    enum ganger_status status = submit_in_session(ganger, request, timeout_ms, ret_response, &refusal);
+    /* Idle for a day, or nothing was taken in it yet: the broker has not taken this submit either. */
+    if (status == GANGER_FAILED_PRECONDITION && strcmp(refusal.reason, "SESSION_EXPIRED") == 0) {
+        ganger->sequence = 0;
+        status = submit_in_session(ganger, request, timeout_ms, ret_response, &refusal);
+    }
+    if (status != GANGER_OK && error != NULL)
+        *error = refusal;
+    return status;
 }

@@ -36,6 +36,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_SUSPEND] = step_suspend,
     [COMMAND_ASK_SUSPEND] = step_ask_suspend,
     [COMMAND_RESUME] = step_resume,
+    [COMMAND_UPDATE] = step_update,
     [COMMAND_QUEUE_STATS] = step_queue_stats,
     [COMMAND_LIST_AGENTS] = step_list_agents,
     [COMMAND_HISTORY] = step_history,

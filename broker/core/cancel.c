@@ -4,6 +4,7 @@
 #include "broker/core/ending.h"
 #include "broker/core/limits.h"
 #include "broker/core/release.h"
+#include "broker/core/unique.h"
 #include "common/base/id.h"
 
 #include <string.h>
@@ -73,6 +74,7 @@ enum status step_retry(struct step *step, const struct command *command)
                          "task %s is COMPLETED; to do it once more all the same, use force", id_format(task.id, text));
     TRY(releases_check(step, &task));
     TRY(task_view(step, &task, false, &view));
+    TRY(unique_retake(step, &task, &view->spec));
     task_move(&task, MOVE_RETRY, TASK_READY);
     task.attempts = 0;
     task.crashes = 0;

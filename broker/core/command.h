@@ -334,6 +334,15 @@ struct command_ask_suspend {
     const char *reason;
 };
 
+/* New values for some of what its submitter said. */
+struct command_update {
+    uint64_t task_id;
+    uint64_t expected_revision; /* 0 = whichever it has */
+    const char *const *fields;  /* names of those that are given, as in the protocol */
+    size_t field_count;
+    struct task_spec spec; /* the others are not looked at */
+};
+
 struct command_resume {
     uint64_t task_id;
     struct bytes answer;
@@ -367,6 +376,7 @@ enum command_kind {
     COMMAND_SUSPEND,     /* by the holder */
     COMMAND_ASK_SUSPEND, /* by somebody else */
     COMMAND_RESUME,
+    COMMAND_UPDATE,
     COMMAND_QUEUE_STATS,
     COMMAND_LIST_AGENTS,
     COMMAND_HISTORY,
@@ -405,6 +415,7 @@ struct command {
         struct command_suspend suspend;
         struct command_ask_suspend ask_suspend;
         struct command_resume resume;
+        struct command_update update;
         struct command_queue_stats queue_stats;
         struct command_history history;
         struct command_note note;

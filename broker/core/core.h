@@ -65,6 +65,7 @@ enum status step_finish(struct step *step, const struct command *command) NODISC
 enum status step_suspend(struct step *step, const struct command *command) NODISCARD;
 enum status step_ask_suspend(struct step *step, const struct command *command) NODISCARD;
 enum status step_resume(struct step *step, const struct command *command) NODISCARD;
+enum status step_update(struct step *step, const struct command *command) NODISCARD;
 enum status step_queue_stats(struct step *step, const struct command *command) NODISCARD;
 enum status step_note(struct step *step, const struct command *command) NODISCARD;
 enum status step_history(struct step *step, const struct command *command) NODISCARD;

@@ -27,6 +27,7 @@ static const struct {
     [MOVE_RETRY] = {"RETRY", true},
     [MOVE_ADOPT] = {"ADOPT", true},
     [MOVE_REMOVE] = {"REMOVE", true},
+    [MOVE_PUT_OFF] = {"PUT_OFF", true},
     [EVENT_CANCELING] = {"CANCELING", true},
     [EVENT_SUSPENDING] = {"SUSPENDING", true},
     [EVENT_REAPING] = {"REAPING", true},

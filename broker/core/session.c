@@ -128,6 +128,12 @@ enum status session_find(struct step *step, const struct command_submit *submit,
     TRY(session_load(step, submit->session, ret_session));
     if (ret_session->is_new) {
         *ret_known = NULL;
+        /* Several first submits may be under way together, and come in any order; but whoever has seen an answer would
+         * be known, so what this one repeats may have been done. */
+        if (submit->sequence > 1 && submit->acked_below != 1)
+            return error_set(&step->error, STATUS_FAILED_PRECONDITION, "SESSION_EXPIRED",
+                             "session: it is not known (any more): begin a new one; what was submitted in this one and "
+                             "not answered may have been taken");
         if (step->broker->counters.sessions >= SESSIONS_MAX)
             return error_set(&step->error, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_SESSIONS",
                              "there are %d open sessions; keep one session for many submits", SESSIONS_MAX);

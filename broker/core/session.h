@@ -24,8 +24,8 @@ struct session {
 
 /* What the session knows of this submit: its outcomes (task_id 0 = refused then), in the arena of the effects, or NULL
  * for a first one.
- * FAILED_PRECONDITION/SEQUENCE_ACKED, INVALID_ARGUMENT/SEQUENCE_REUSED, RESOURCE_EXHAUSTED/TOO_MANY_OPEN_SUBMITS,
- * RESOURCE_EXHAUSTED/TOO_MANY_SESSIONS. */
+ * FAILED_PRECONDITION/SEQUENCE_ACKED, FAILED_PRECONDITION/SESSION_EXPIRED, INVALID_ARGUMENT/SEQUENCE_REUSED,
+ * RESOURCE_EXHAUSTED/TOO_MANY_OPEN_SUBMITS, RESOURCE_EXHAUSTED/TOO_MANY_SESSIONS. */
 enum status session_find(struct step *step, const struct command_submit *submit, struct session *ret_session,
                          struct submit_outcome **ret_known) NODISCARD;
 /* Remembers the outcomes, and forgets what was acknowledged. */

@@ -39,6 +39,7 @@ enum task_move {
     MOVE_RETRY = 15, /* a new life after the end, by an operator */
     MOVE_ADOPT = 16, /* an operator takes the result of a run that was given up */
     MOVE_REMOVE = 17,
+    MOVE_PUT_OFF = 18, /* its submitter wants it later */
     TASK_MOVES,
 };
 

@@ -4,30 +4,16 @@
 #include "broker/core/record.h"
 #include "broker/core/release.h"
 #include "broker/core/session.h"
+#include "broker/core/specify.h"
 #include "broker/core/unique.h"
 
 #include <string.h>
 
 #define DEFAULT_NAME "default"
-#define DEFAULT_PRIORITY 5
-#define DEFAULT_RUN_TIMEOUT_MS (24U * 60 * 60 * 1000)
-#define DEFAULT_START_TIMEOUT_MS 30000
-#define DEFAULT_ATTEMPTS 3
-#define DEFAULT_BACKOFF_MS 10000
-#define DEFAULT_BACKOFF_MAX_MS 300000
 
 static const char *text_or(const char *text, const char *fallback)
 {
     return text[0] != '\0' ? text : fallback;
-}
-
-/* A time that has passed, or comes before the task may be claimed at all, would be a task that nobody can do. */
-static enum status check_expiry(const struct step *step, const struct task_spec *spec, struct error *error)
-{
-    if (spec->expires_at_ms == 0 || spec->expires_at_ms > step->now.wall_ms + spec->delay_ms)
-        return STATUS_OK;
-    return error_set(error, STATUS_INVALID_ARGUMENT, "BAD_FIELD", "expires_at_ms: it must be later than now%s",
-                     spec->delay_ms > 0 ? " and the delay" : "");
 }
 
 /* A submit on its way: what is decided about each of its tasks. */
@@ -100,7 +86,7 @@ static enum status decide(struct step *step, struct submission *submission, size
     outcome->existing = outcome->task_id != 0;
     if (outcome->existing)
         return STATUS_OK;
-    TRY(check_expiry(step, spec, error));
+    TRY(specify_check_expiry(step, spec, error));
     TRY(dependencies_decide(step, submit, i, error));
     if (submit->store_is_nearly_full)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL",
@@ -118,18 +104,6 @@ static enum status decide(struct step *step, struct submission *submission, size
     return lanes_obtain(step->broker, &name, &submission->lanes[i], error);
 }
 
-/* Its time, which counts from now on also for a task that is BLOCKED meanwhile. */
-static void set_time(const struct step *step, const struct task_spec *spec, struct task *task)
-{
-    if (spec->not_before_ms > step->now.wall_ms) {
-        task->now.time_base = WALL_TIME;
-        task->now.due_ms = spec->not_before_ms;
-    } else if (spec->delay_ms > 0) {
-        task->now.time_base = STORE_TIME;
-        task->now.due_ms = step->now.store_ms + spec->delay_ms;
-    }
-}
-
 static void place_new(struct task *task, const struct attachment *attachment)
 {
     if (attachment->open > 0 || attachment->failed_id > 0)
@@ -142,25 +116,20 @@ static void place_new(struct task *task, const struct attachment *attachment)
 static struct task task_of_spec(const struct step *step, uint64_t id, const struct task_spec *spec,
                                 const struct lane *lane)
 {
-    return (struct task){
+    struct task task = {
         .id = id,
-        .now.priority = (uint8_t)(spec->priority > 0 ? spec->priority : DEFAULT_PRIORITY),
         .now.lane = lane->number,
         .now.parent_id = spec->parent_id,
-        .now.expires_ms = spec->expires_at_ms,
         .has_key = spec->idempotency_key[0] != '\0',
-        .max_attempts = (uint8_t)(spec->max_attempts > 0 ? spec->max_attempts : DEFAULT_ATTEMPTS),
-        .max_crashes = (uint8_t)(spec->max_crashes > 0 ? spec->max_crashes : CRASHES_DEFAULT),
-        .max_deliveries = (uint16_t)(spec->max_deliveries > 0 ? spec->max_deliveries : DELIVERIES_DEFAULT),
         .lost_policy = spec->on_lost > 0 ? spec->on_lost : LOST_REASSIGN,
         .dependency_policy = spec->on_dependency_failure > 0 ? spec->on_dependency_failure : DEPENDENCY_FAIL,
         .submitted_ms = step->now.wall_ms,
-        .retention_ms = spec->retention_ms > 0 ? spec->retention_ms : step->broker->settings.retention_ms,
-        .start_timeout_ms = spec->start_timeout_ms > 0 ? spec->start_timeout_ms : DEFAULT_START_TIMEOUT_MS,
-        .run_timeout_ms = spec->run_timeout_ms > 0 ? (uint32_t)spec->run_timeout_ms : DEFAULT_RUN_TIMEOUT_MS,
-        .backoff_ms = spec->backoff_ms > 0 ? spec->backoff_ms : DEFAULT_BACKOFF_MS,
-        .backoff_max_ms = spec->backoff_max_ms > 0 ? spec->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS,
     };
+
+    specify_task(step, spec, &task);
+    /* It counts from now on also for a task that is BLOCKED meanwhile. */
+    specify_time(step, spec, &task);
+    return task;
 }
 
 /* ids: of all tasks of the submit. */
@@ -176,7 +145,6 @@ static enum status add_task(struct step *step, const struct submission *submissi
     struct attachment attachment = {0};
 
     task.now.turn = turn_give(&step->broker->lanes.turns, lane->type->queue, task.now.priority, spec.fairness_key);
-    set_time(step, &spec, &task);
     spec.depends_on = dependencies_resolve(step, &spec, ids, &spec.depends_on_count);
     if (spec.depends_on_count > 0)
         TRY(dependencies_attach(step, &task, &spec, &attachment));

@@ -124,6 +124,28 @@ enum status unique_take(struct step *step, const struct task *task, const char *
     return STATUS_OK;
 }
 
+enum status unique_retake(struct step *step, const struct task *task, const struct task_spec *spec)
+{
+    struct key_owner owner;
+    char text[ID_TEXT_SIZE];
+
+    if (!task->has_key)
+        return STATUS_OK;
+    enum status status =
+        unique_find(step->txn, &step->broker->counters, spec->namespace, spec->idempotency_key, &owner);
+    if (status == STATUS_DATA_LOSS)
+        return error_set(&step->error, status, "DAMAGED_RECORD",
+                         "which task has its idempotency key is damaged in the store; submit it as a new one");
+    TRY(status);
+    if (owner.task_id == task->id)
+        return STATUS_OK;
+    if (owner.task_id != 0)
+        return error_set(&step->error, STATUS_ALREADY_EXISTS, "KEY_TAKEN",
+                         "its idempotency key is that of task %s by now: retry that one",
+                         id_format(owner.task_id, text));
+    return unique_take(step, task, spec->namespace, spec->idempotency_key, 0);
+}
+
 /* Until the oldest bucket is to be empty. */
 static uint64_t left_ms(const struct step *step)
 {

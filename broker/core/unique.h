@@ -30,6 +30,10 @@ enum status unique_decide(struct step *step, const struct task_spec *spec, const
 enum status unique_take(struct step *step, const struct task *task, const char *namespace, const char *key,
                         uint64_t replaced_id) NODISCARD;
 
+/* A task that has ended lives again, and has its key again. ALREADY_EXISTS/KEY_TAKEN when that is another task's by
+ * now. */
+enum status unique_retake(struct step *step, const struct task *task, const struct task_spec *spec) NODISCARD;
+
 /* Moves on with the buckets, looking at most at max rows. */
 enum status uniques_tick(struct step *step, uint32_t max) NODISCARD;
 /* How long until there is something to do; UINT64_MAX = never. */

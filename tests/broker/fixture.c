@@ -175,6 +175,17 @@ struct command command_of_run(enum command_kind kind, struct run_name run)
     return command;
 }
 
+struct command command_update(uint64_t task_id, const char *field, const struct task_spec *spec)
+{
+    static const char *fields[1];
+
+    fields[0] = field;
+    return (struct command){
+        .kind = COMMAND_UPDATE,
+        .update = {.task_id = task_id, .fields = fields, .field_count = 1, .spec = *spec},
+    };
+}
+
 uint64_t submit_spec(struct world *world, struct task_spec spec)
 {
     struct command command = command_submit(&spec);

@@ -47,6 +47,8 @@ void world_refused(struct world *world, struct command *command, enum status sta
 struct task_spec spec_of(const char *agent_type);
 struct command command_submit(const struct task_spec *spec);
 struct command command_claim(struct world *world, const char *agent_id, const char *agent_type);
+/* fields: one name. */
+struct command command_update(uint64_t task_id, const char *field, const struct task_spec *spec);
 struct command command_of_run(enum command_kind kind, struct run_name run);
 
 uint64_t submit(struct world *world, const char *agent_type);

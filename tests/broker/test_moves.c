@@ -52,6 +52,7 @@ static const struct {
     {MOVE_ADOPT, TASK_FAILED, TASK_COMPLETED},
     {MOVE_ADOPT, TASK_CANCELED, TASK_COMPLETED},
     {MOVE_ADOPT, TASK_EXPIRED, TASK_COMPLETED},
+    {MOVE_PUT_OFF, TASK_READY, TASK_SCHEDULED},
     {MOVE_REMOVE, TASK_COMPLETED, TASK_NONE},
     {MOVE_REMOVE, TASK_FAILED, TASK_NONE},
     {MOVE_REMOVE, TASK_CANCELED, TASK_NONE},
@@ -130,6 +131,7 @@ static void expect_only_from(enum command_kind kind, uint32_t good)
         struct run_name run = task_in(world, all_states[i]);
         uint64_t revision = broker_revision(world->broker);
         struct command command = command_of_run(kind, run);
+        struct task_spec spec = spec_of("");
 
         if (kind == COMMAND_CANCEL)
             command = (struct command){.kind = kind, .cancel = {.task_id = run.task_id, .reason = ""}};
@@ -137,6 +139,8 @@ static void expect_only_from(enum command_kind kind, uint32_t good)
             command = (struct command){.kind = kind, .retry = {.task_id = run.task_id}};
         if (kind == COMMAND_ASK_SUSPEND)
             command = (struct command){.kind = kind, .ask_suspend = {.task_id = run.task_id, .reason = ""}};
+        if (kind == COMMAND_UPDATE)
+            command = command_update(run.task_id, "priority", &spec);
         if (kind == COMMAND_RESUME)
             command = (struct command){.kind = kind, .resume = {.task_id = run.task_id}};
         const struct answer *answer = world_ask(world, &command);
@@ -193,6 +197,11 @@ Test(moves, suspend_is_for_running_tasks_and_repeats)
 Test(moves, to_be_suspended_can_be_asked_of_held_tasks)
 {
     expect_only_from(COMMAND_ASK_SUSPEND, IN(ASSIGNED) | IN(RUNNING));
+}
+
+Test(moves, update_is_for_tasks_that_nobody_holds)
+{
+    expect_only_from(COMMAND_UPDATE, IN(BLOCKED) | IN(SCHEDULED) | IN(READY) | IN(SUSPENDED));
 }
 
 Test(moves, resume_is_for_suspended_tasks)

@@ -21,6 +21,7 @@ struct driver {
     size_t run_count;
     uint64_t last_fence;
     uint64_t waiting_token;
+    uint64_t sequences[3];
 };
 
 static const char *const types[] = {"claude", "codex", "any", ""};
@@ -89,7 +90,7 @@ static void do_submit(struct driver *driver)
     uint32_t indexes[1] = {(uint32_t)draw(driver, 3)};
     size_t count = 1 + draw(driver, 3);
     uint8_t session[16] = {(uint8_t)draw(driver, 3)};
-    static uint64_t sequence;
+    uint64_t *sequence = &driver->sequences[session[0]];
 
     for (size_t i = 0; i < count; i++) {
         specs[i] = spec_of(types[draw(driver, 3)]);
@@ -127,8 +128,8 @@ static void do_submit(struct driver *driver)
                               .submit = {.specs = specs, .spec_count = count, .atomic = draw(driver, 2) == 0}};
     if (draw(driver, 2) == 0) {
         command.submit.session = (struct bytes){.data = session, .size = sizeof session};
-        command.submit.sequence = ++sequence;
-        command.submit.acked_below = sequence > 4 ? sequence - 4 : 0;
+        command.submit.sequence = ++*sequence;
+        command.submit.acked_below = *sequence > 4 ? *sequence - 4 : 1;
     }
     const struct answer *answer = ask(driver, &command);
     if (answer->refusal != NULL)
@@ -181,9 +182,16 @@ static void do_steer(struct driver *driver)
                                   .ask_suspend = {.task_id = draw_task(driver), .reason = "not now"}};
     struct command resume = {.kind = COMMAND_RESUME,
                              .resume = {.task_id = draw_task(driver), .answer = bytes_of_text("go on")}};
-    struct command *const commands[] = {&cancel, &retry, &ask_suspend, &resume};
+    struct task_spec said = spec_of("");
+    static const char *const fields[] = {"priority", "delay_ms", "not_before_ms", "expires_at_ms", "title"};
+    said.priority = (uint32_t)draw(driver, 10);
+    said.delay_ms = draw(driver, 20000);
+    said.not_before_ms = driver->world->now.wall_ms + draw(driver, 20000);
+    said.expires_at_ms = driver->world->now.wall_ms + draw(driver, 90000);
+    struct command update = command_update(draw_task(driver), fields[draw(driver, 5)], &said);
+    struct command *const commands[] = {&cancel, &retry, &ask_suspend, &resume, &update};
 
-    (void)ask(driver, commands[draw(driver, 4)]);
+    (void)ask(driver, commands[draw(driver, 5)]);
 }
 
 static void do_limit(struct driver *driver)

@@ -123,6 +123,38 @@ Test(session, one_open_submit_too_many_is_refused_until_some_are_acknowledged)
     world_close(world);
 }
 
+Test(session, that_is_not_known_any_more_is_not_taken_for_a_new_one)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+    struct command command = in_session(&spec, 1, 1, 0);
+
+    (void)world_do(world, &command);
+    command = in_session(&spec, 1, 2, 2);
+    (void)world_do(world, &command);
+    world_pass(world, SESSION_IDLE_MAX_MS);
+    command = in_session(&spec, 1, 2, 2);
+    world_refused(world, &command, STATUS_FAILED_PRECONDITION, "SESSION_EXPIRED");
+    command = in_session(&spec, 1, 3, 0);
+    world_refused(world, &command, STATUS_FAILED_PRECONDITION, "SESSION_EXPIRED");
+    cr_assert_eq(tasks_in(world), 2);
+    world_close(world);
+}
+
+Test(session, begins_with_whichever_of_its_first_submits_comes_first)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+    struct command command = in_session(&spec, 1, 3, 1);
+
+    uint64_t third = world_do(world, &command)->submit.outcomes[0].task_id;
+    command = in_session(&spec, 1, 1, 1);
+    cr_assert_eq(world_do(world, &command)->submit.outcomes[0].task_id, third + 1);
+    command = in_session(&spec, 1, 3, 1);
+    cr_assert_eq(world_do(world, &command)->submit.outcomes[0].task_id, third);
+    world_close(world);
+}
+
 Test(session, is_dropped_when_it_was_idle_for_a_day)
 {
     struct world *world = world_new();

@@ -303,3 +303,29 @@ Test(idempotency_key, rows_are_carried_on_a_bounded_number_at_a_time_and_none_is
     }
     world_close(world);
 }
+
+Test(idempotency_key, is_the_tasks_again_when_it_is_retried)
+{
+    struct world *world = world_with_window(256);
+    uint64_t id = take_key(world, "k");
+
+    cancel(world, id);
+    for (int i = 0; i < 2 * UNIQUE_BUCKETS; i++)
+        world_pass(world, BUCKET_MS);
+    retry(world, id, false);
+    expect_existing(world, "k", id);
+    world_close(world);
+}
+
+Test(idempotency_key, that_another_task_has_by_now_keeps_a_task_from_being_retried)
+{
+    struct world *world = world_new();
+    uint64_t old = take_key(world, "k");
+    struct command command = {.kind = COMMAND_RETRY, .retry = {.task_id = old}};
+
+    cancel(world, old);
+    (void)submit_key(world, "k", CONFLICT_REPLACE);
+    world_refused(world, &command, STATUS_ALREADY_EXISTS, "KEY_TAKEN");
+    cr_assert_eq(state_of(world, old), TASK_CANCELED);
+    world_close(world);
+}

@@ -13,7 +13,7 @@
 #include "tests/sim/world.h"
 
 #define MODEL_AGENTS_MAX 64
-#define MODEL_SESSIONS_MAX 32
+#define MODEL_SESSIONS_MAX 128
 #define MODEL_SUBMITS_MAX 32 /* open ones of one session */
 #define MODEL_LIMITS_MAX 8
 #define MODEL_QUEUES_MAX 8

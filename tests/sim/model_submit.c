@@ -247,6 +247,10 @@ void model_submit(struct judgement *judgement)
     struct model_submit fresh = {.sequence = submit->sequence, .count = submit->spec_count};
     bool added = false;
 
+    if (session->submit_count == 0 && submit->sequence > 1 && submit->acked_below != 1) {
+        (void)model_expect(judgement, "SESSION_EXPIRED");
+        return;
+    }
     if (submit->sequence < session->acked_below) {
         (void)model_expect(judgement, "SEQUENCE_ACKED");
         return;

@@ -172,6 +172,13 @@ static void on_reply(struct actor *actor, const struct open_call *call, const st
 {
     struct submitter *submitter = (struct submitter *)actor;
 
+    /* Nothing was taken in it: all that was asked in vain is asked no more. */
+    if (reply->reason != NULL && strcmp(reply->reason, "SESSION_EXPIRED") == 0) {
+        submitter->session[1]++;
+        submitter->sequence = 0;
+        memset(submitter->open, 0, sizeof submitter->open);
+        return;
+    }
     for (size_t i = 0; i < reply->item_count; i++)
         if (reply->items[i].run.task_id != 0)
             submitter->known[submitter->known_count++ % KNOWN_MAX] = reply->items[i].run.task_id;
