@@ -17,10 +17,17 @@
 
 #define STOP_TIMEOUT_MS 30000
 
-static const char *const side_names[SIDES] = {"empty", "loaded"};
+/* Of the tasks of the backlog; a million of ten. */
+#define CROWD_PART 10
+
 static const enum life_row life_rows[BACKLOG_ROWS] = {[BACKLOG_512] = LIFE_512, [BACKLOG_BATCHED] = LIFE_BATCHED};
 
-struct bench_side {
+enum place { PLACE_EMPTY, PLACE_LOADED, PLACE_CROWDED, PLACES };
+
+static const char *const place_names[PLACES] = {"empty", "loaded", "crowded"};
+static const enum place places_of_sides[SIDES] = {[SIDE_EMPTY] = PLACE_EMPTY, [SIDE_LOADED] = PLACE_LOADED};
+
+struct place_of_broker {
     char directory[512];
     char endpoint[600];
     pid_t broker;
@@ -28,7 +35,7 @@ struct bench_side {
 
 struct state {
     const struct backlog_options *options;
-    struct bench_side sides[SIDES];
+    struct place_of_broker places[PLACES];
     struct backlog_result *result; /* shared with the processes that measure */
     struct backlog_round *round;
     enum side side; /* that is measured */
@@ -37,15 +44,20 @@ struct state {
     uint64_t began_us;
 };
 
-static bool start_broker(struct state *state, enum side side)
+static bool start_broker(struct state *state, enum place place)
 {
-    struct bench_side *own = &state->sides[side];
+    struct place_of_broker *own = &state->places[place];
 
     own->broker = daemon_start(state->options->programs, own->directory, "ganger-broker", "broker", own->endpoint);
     if (own->broker > 0)
         return true;
     (void)fprintf(stderr, "ganger-bench: %s/ganger-broker does not start\n", state->options->programs);
     return false;
+}
+
+static uint64_t crowd_size(const struct state *state)
+{
+    return state->options->tasks >= CROWD_PART ? state->options->tasks / CROWD_PART : 1;
 }
 
 /* In a process of its own: this one never has a ZeroMQ context, so that it may fork the daemons. */
@@ -63,13 +75,21 @@ static bool in_child(struct state *state, bool (*part)(struct state *state))
 
 static bool fill(struct state *state)
 {
-    return backlog_fill(state->sides[SIDE_LOADED].endpoint, state->options->tasks, state->result);
+    struct backlog_order order = {.endpoint = state->places[PLACE_LOADED].endpoint, .tasks = state->options->tasks};
+
+    return backlog_fill(&order, &state->result->fill);
+}
+
+static struct life_target target_at(const struct state *state, enum place place)
+{
+    const struct place_of_broker *own = &state->places[place];
+
+    return (struct life_target){.endpoint = own->endpoint, .broker = own->broker, .seconds = state->options->seconds};
 }
 
 static bool live(struct state *state)
 {
-    const struct bench_side *own = &state->sides[state->side];
-    struct life_target target = {.endpoint = own->endpoint, .broker = own->broker, .seconds = state->options->seconds};
+    struct life_target target = target_at(state, places_of_sides[state->side]);
 
     return measure_life(&target, life_rows[state->row], &state->round->lives[state->row][state->side]);
 }
@@ -78,7 +98,7 @@ static bool ask(struct state *state)
 {
     struct latencies calls[BACKLOG_CALLS];
 
-    if (!backlog_ask(state->sides[state->side].endpoint, state->options->seconds, calls))
+    if (!backlog_ask(state->places[places_of_sides[state->side]].endpoint, state->options->seconds, calls))
         return false;
     for (int call = 0; call < BACKLOG_CALLS; call++)
         state->round->calls[call][state->side] = calls[call];
@@ -87,7 +107,7 @@ static bool ask(struct state *state)
 
 static bool await(struct state *state)
 {
-    return backlog_await(state->sides[SIDE_LOADED].endpoint, state->began_us, &state->round->start_us[state->start],
+    return backlog_await(state->places[PLACE_LOADED].endpoint, state->began_us, &state->round->start_us[state->start],
                          &state->round->started[state->start]);
 }
 
@@ -107,18 +127,18 @@ static bool run_round(struct state *state, size_t number)
         state->side = (enum side)side;
         if (!in_child(state, ask))
             return false;
-        state->round->heap_bytes[side] = process_memory_bytes(state->sides[side].broker);
+        state->round->heap_bytes[side] = process_memory_bytes(state->places[places_of_sides[side]].broker);
     }
     return true;
 }
 
 /* What the kernel keeps of the store in memory. Nothing of it is dirty: every commit was synced. */
-static void drop_pages(const struct bench_side *side)
+static void drop_pages(const struct place_of_broker *own)
 {
     char path[600];
     int file = -1;
 
-    (void)snprintf(path, sizeof(path), "%s/broker/data.mdb", side->directory);
+    (void)snprintf(path, sizeof(path), "%s/broker/data.mdb", own->directory);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return;
@@ -139,7 +159,7 @@ static bool is_whole(const struct state *state, const struct backlog_look *look)
 /* After a kill: the start is the recovery. */
 static bool run_starts(struct state *state, size_t number)
 {
-    struct bench_side *own = &state->sides[SIDE_LOADED];
+    struct place_of_broker *own = &state->places[PLACE_LOADED];
 
     state->round = &state->result->rounds[number];
     for (int start = 0; start < STARTS; start++) {
@@ -149,40 +169,74 @@ static bool run_starts(struct state *state, size_t number)
             drop_pages(own);
         state->start = (enum start)start;
         state->began_us = clock_boot_us();
-        if (!start_broker(state, SIDE_LOADED) || !in_child(state, await) ||
+        if (!start_broker(state, PLACE_LOADED) || !in_child(state, await) ||
             !is_whole(state, &state->round->started[start]))
             return false;
     }
     return true;
 }
 
-static bool run_all(struct state *state)
+static bool fill_crowd(struct state *state)
+{
+    return crowd_fill(state->places[PLACE_CROWDED].endpoint, crowd_size(state), &state->result->crowd);
+}
+
+static bool measure_crowd(struct state *state)
+{
+    const struct life_target sides[SIDES] = {
+        [SIDE_EMPTY] = target_at(state, PLACE_EMPTY),
+        [SIDE_LOADED] = target_at(state, PLACE_CROWDED),
+    };
+
+    return crowd_measure(sides, &state->round->crowd);
+}
+
+static bool run_crowd(struct state *state)
 {
     size_t rounds = state->options->rounds;
-    bool measured = true;
+    bool measured = start_broker(state, PLACE_CROWDED) && in_child(state, fill_crowd);
 
-    for (int side = 0; side < SIDES && measured; side++)
-        measured = start_broker(state, (enum side)side);
-    measured = measured && in_child(state, fill) && is_whole(state, &state->result->filled);
+    for (size_t i = 0; i < rounds && measured; i++) {
+        (void)fprintf(stderr, "ganger-bench: round %zu of %zu, a full limit\n", i + 1, rounds);
+        state->round = &state->result->rounds[i];
+        measured = in_child(state, measure_crowd);
+    }
+    return measured;
+}
+
+static bool run_backlog(struct state *state)
+{
+    size_t rounds = state->options->rounds;
+    bool measured = start_broker(state, PLACE_EMPTY) && start_broker(state, PLACE_LOADED) && in_child(state, fill) &&
+                    is_whole(state, &state->result->fill.look);
+
     for (size_t i = 0; i < rounds && measured; i++) {
         (void)fprintf(stderr, "ganger-bench: round %zu of %zu\n", i + 1, rounds);
         measured = run_round(state, i);
     }
     for (size_t i = 0; i < rounds && measured; i++)
         measured = run_starts(state, i);
-    for (int side = 0; side < SIDES; side++)
-        if (state->sides[side].broker > 0)
-            (void)process_stop(state->sides[side].broker, STOP_TIMEOUT_MS);
-    state->result->tasks = state->options->tasks;
-    state->result->round_count = rounds;
     return measured;
 }
 
-static void place_side(const char *directory, const char *name, struct bench_side *ret_side)
+static bool run_all(struct state *state)
 {
-    (void)snprintf(ret_side->directory, sizeof(ret_side->directory), "%s/%s", directory, name);
-    (void)snprintf(ret_side->endpoint, sizeof(ret_side->endpoint), "ipc://%s/%s/broker.sock", directory, name);
-    (void)mkdir(ret_side->directory, 0700);
+    bool measured = run_backlog(state) && run_crowd(state);
+
+    for (int place = 0; place < PLACES; place++)
+        if (state->places[place].broker > 0)
+            (void)process_stop(state->places[place].broker, STOP_TIMEOUT_MS);
+    state->result->tasks = state->options->tasks;
+    state->result->crowd_tasks = crowd_size(state);
+    state->result->round_count = state->options->rounds;
+    return measured;
+}
+
+static void place_init(struct place_of_broker *place, const char *directory, const char *name)
+{
+    (void)snprintf(place->directory, sizeof(place->directory), "%s/%s", directory, name);
+    (void)snprintf(place->endpoint, sizeof(place->endpoint), "ipc://%s/%s/broker.sock", directory, name);
+    (void)mkdir(place->directory, 0700);
 }
 
 bool backlog(const struct backlog_options *options)
@@ -196,8 +250,8 @@ bool backlog(const struct backlog_options *options)
         (void)fprintf(stderr, "ganger-bench: %s: %s\n", options->directory, strerror(errno));
         return false;
     }
-    for (int side = 0; side < SIDES; side++)
-        place_side(directory, side_names[side], &state.sides[side]);
+    for (int place = 0; place < PLACES; place++)
+        place_init(&state.places[place], directory, place_names[place]);
     bool measured = run_all(&state);
     if (measured) {
         scratch_remove(directory);

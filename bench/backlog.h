@@ -12,6 +12,9 @@ enum backlog_row { BACKLOG_512, BACKLOG_BATCHED, BACKLOG_ROWS };
 
 enum backlog_call { CALL_STATUS, CALL_QUEUES, BACKLOG_CALLS };
 
+/* The claim of a free task, behind a crowd of tasks that a full limit keeps. */
+enum crowd_call { CROWD_PAUSE, CROWD_RESUME, CROWD_CALLS };
+
 enum start { START_WARM, START_COLD, STARTS };
 
 /* What its status says. */
@@ -20,18 +23,32 @@ struct backlog_look {
     uint64_t store_bytes;
 };
 
+struct backlog_fill {
+    double seconds;
+    struct backlog_look look; /* after it */
+};
+
+struct crowd_round {
+    struct latencies claims[SIDES];      /* one at a time, in turns */
+    struct latencies calls[CROWD_CALLS]; /* of the limit's pause and resume */
+    double claim_broker_us[SIDES];       /* CPU per claim */
+    double broker_most_us[CROWD_CALLS];  /* the most CPU that one of them took */
+};
+
 struct backlog_round {
     struct life_result lives[BACKLOG_ROWS][SIDES];
     struct latencies calls[BACKLOG_CALLS][SIDES];
     uint64_t heap_bytes[SIDES];
     double start_us[STARTS]; /* of the loaded one: from the start of the process to its first reply */
     struct backlog_look started[STARTS];
+    struct crowd_round crowd;
 };
 
 struct backlog_result {
     uint64_t tasks;
-    double fill_seconds;
-    struct backlog_look filled;
+    struct backlog_fill fill;
+    uint64_t crowd_tasks;
+    struct backlog_fill crowd;
     size_t round_count;
     struct backlog_round rounds[ROUNDS_MAX];
 };
@@ -50,11 +67,22 @@ bool backlog(const struct backlog_options *options);
 
 /* The parts, each for a process of its own. */
 
-/* Submits so many tasks. */
-bool backlog_fill(const char *endpoint, uint64_t tasks, struct backlog_result *ret_result);
+struct backlog_order {
+    const char *endpoint;
+    uint64_t tasks;
+    char *limit;        /* that they name; NULL = none */
+    uint64_t parent_id; /* 0 = none */
+};
+/* Submits the tasks. */
+bool backlog_fill(const struct backlog_order *order, struct backlog_fill *ret_fill);
 /* Asks for the status and the queues, one call at a time. */
 bool backlog_ask(const char *endpoint, double seconds, struct latencies ret_calls[static BACKLOG_CALLS]);
 /* Waits for the first reply of a broker that was started at began_us. */
 bool backlog_await(const char *endpoint, uint64_t began_us, double *ret_start_us, struct backlog_look *ret_look);
+
+/* Submits the crowd, all children of one task that nobody claims. */
+bool crowd_fill(const char *endpoint, uint64_t tasks, struct backlog_fill *ret_fill);
+/* The claims of both sides in turns, while the limit is full; then the crowd's pauses, while it is open. */
+bool crowd_measure(const struct life_target sides[static SIDES], struct crowd_round *ret_round);
 
 void backlog_report(const struct backlog_result *result, enum report_format format);

@@ -26,6 +26,7 @@ struct fill {
     struct connections connections;
     Ganger__V1__TaskSpec spec;
     Ganger__V1__TaskSpec *specs[FILL_BATCH];
+    char *limit;
     uint64_t left; /* to be sent */
     uint64_t done;
     uint64_t under_way; /* requests */
@@ -94,19 +95,23 @@ static bool look(struct ganger *ganger, struct backlog_look *ret_look)
     return true;
 }
 
-bool backlog_fill(const char *endpoint, uint64_t tasks, struct backlog_result *ret_result)
+bool backlog_fill(const struct backlog_order *order, struct backlog_fill *ret_fill)
 {
     struct fill *fill = allocate_zero(1, sizeof(*fill));
     struct fill_slot slots[FILL_CONNECTIONS * FILL_SLOTS];
     uint64_t begin_us = 0;
 
-    fill->left = tasks;
+    fill->left = order->tasks;
     ganger__v1__task_spec__init(&fill->spec);
     fill->spec.agent_type = agent_type;
     fill->spec.payload = (ProtobufCBinaryData){.data = payload, .len = sizeof(payload)};
+    fill->spec.parent_id = order->parent_id;
+    fill->limit = order->limit;
+    fill->spec.limits = &fill->limit;
+    fill->spec.n_limits = order->limit != NULL ? 1 : 0;
     for (size_t i = 0; i < FILL_BATCH; i++)
         fill->specs[i] = &fill->spec;
-    fill->failed = !connections_open(&fill->connections, endpoint, GANGER_BROKER, FILL_CONNECTIONS);
+    fill->failed = !connections_open(&fill->connections, order->endpoint, GANGER_BROKER, FILL_CONNECTIONS);
     begin_us = clock_boot_us();
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]) && !fill->failed; i++) {
         slots[i] = (struct fill_slot){.fill = fill, .ganger = fill->connections.items[i % FILL_CONNECTIONS]};
@@ -115,8 +120,8 @@ bool backlog_fill(const char *endpoint, uint64_t tasks, struct backlog_result *r
     connections_flush(&fill->connections);
     while (fill->under_way > 0 && !fill->failed)
         connections_turn(&fill->connections);
-    ret_result->fill_seconds = (double)(clock_boot_us() - begin_us) / 1e6;
-    bool counted = !fill->failed && look(fill->connections.items[0], &ret_result->filled);
+    ret_fill->seconds = (double)(clock_boot_us() - begin_us) / 1e6;
+    bool counted = !fill->failed && look(fill->connections.items[0], &ret_fill->look);
     connections_close(&fill->connections);
     free(fill);
     return counted;

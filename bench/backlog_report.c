@@ -1,4 +1,5 @@
-/* Medians over the rounds; ratios are those of one round, so that what else the machine did then is in both sides. */
+/* Every figure is a row here. It is the median over the rounds, or the most that any of them had; a ratio is the median
+ * of the rounds' own ratios, so that what else the machine did then is in both sides. */
 #include "bench/backlog.h"
 #include "bench/sample.h"
 
@@ -6,15 +7,6 @@
 #include <stdio.h>
 
 #define MIB (1024.0 * 1024.0)
-
-static const char *const row_names[BACKLOG_ROWS] = {
-    [BACKLOG_512] = "512 in flight (8 connections x 64)",
-    [BACKLOG_BATCHED] = "batches of 64 (8 connections x 2)",
-};
-static const char *const row_keys[BACKLOG_ROWS] = {[BACKLOG_512] = "in_flight_512", [BACKLOG_BATCHED] = "batched"};
-static const char *const call_names[BACKLOG_CALLS] = {[CALL_STATUS] = "status", [CALL_QUEUES] = "queues"};
-static const char *const side_names[SIDES] = {[SIDE_EMPTY] = "empty", [SIDE_LOADED] = "loaded"};
-static const char *const start_names[STARTS] = {[START_WARM] = "warm", [START_COLD] = "cold"};
 
 typedef double number_fn(const struct backlog_round *round, int row, int side);
 
@@ -35,18 +27,12 @@ static double lives_per_commit_of(const struct backlog_round *round, int row, in
     return lives->commits_per_second > 0 ? lives->per_second / lives->commits_per_second : 0;
 }
 
-static double lives_ratio_of(const struct backlog_round *round, int row, int side)
-{
-    (void)side;
-    return lives_of(round, row, SIDE_LOADED) / lives_of(round, row, SIDE_EMPTY);
-}
-
-static double p50_of(const struct backlog_round *round, int row, int side)
+static double call_p50_of(const struct backlog_round *round, int row, int side)
 {
     return round->calls[row][side].p50_us;
 }
 
-static double p99_of(const struct backlog_round *round, int row, int side)
+static double call_p99_of(const struct backlog_round *round, int row, int side)
 {
     return round->calls[row][side].p99_us;
 }
@@ -63,92 +49,157 @@ static double start_of(const struct backlog_round *round, int row, int side)
     return round->start_us[row] / 1000;
 }
 
-static double median(const struct backlog_result *result, number_fn *number, int row, int side)
+static double claim_p50_of(const struct backlog_round *round, int row, int side)
+{
+    (void)row;
+    return round->crowd.claims[side].p50_us;
+}
+
+static double claim_p99_of(const struct backlog_round *round, int row, int side)
+{
+    (void)row;
+    return round->crowd.claims[side].p99_us;
+}
+
+static double claim_cpu_of(const struct backlog_round *round, int row, int side)
+{
+    (void)row;
+    return round->crowd.claim_broker_us[side];
+}
+
+static double pause_p50_of(const struct backlog_round *round, int row, int side)
+{
+    (void)side;
+    return round->crowd.calls[row].p50_us;
+}
+
+static double pause_most_of(const struct backlog_round *round, int row, int side)
+{
+    (void)side;
+    return round->crowd.calls[row].most_us;
+}
+
+static double pause_cpu_of(const struct backlog_round *round, int row, int side)
+{
+    (void)side;
+    return round->crowd.broker_most_us[row];
+}
+
+enum figure_kind { OF_BOTH, OF_BOTH_WITH_RATIO, OF_LOADED };
+
+static const struct figure {
+    const char *key;
+    const char *label;
+    number_fn *number;
+    int row;
+    enum figure_kind kind;
+    bool is_most; /* of the rounds, not their median */
+} figures[] = {
+    {"lives_512", "lives/s, 8 connections x 64", lives_of, BACKLOG_512, OF_BOTH_WITH_RATIO, false},
+    {"lives_512_broker_us", "  broker us per life", broker_us_of, BACKLOG_512, OF_BOTH, false},
+    {"lives_512_per_commit", "  lives per commit", lives_per_commit_of, BACKLOG_512, OF_BOTH, false},
+    {"lives_batched", "lives/s, 8 x 2, batches of 64", lives_of, BACKLOG_BATCHED, OF_BOTH_WITH_RATIO, false},
+    {"lives_batched_broker_us", "  broker us per life", broker_us_of, BACKLOG_BATCHED, OF_BOTH, false},
+    {"lives_batched_per_commit", "  lives per commit", lives_per_commit_of, BACKLOG_BATCHED, OF_BOTH, false},
+    {"status_p50_us", "status, us, p50", call_p50_of, CALL_STATUS, OF_BOTH, false},
+    {"status_p99_us", "status, us, p99", call_p99_of, CALL_STATUS, OF_BOTH, false},
+    {"queues_p50_us", "queues, us, p50", call_p50_of, CALL_QUEUES, OF_BOTH, false},
+    {"queues_p99_us", "queues, us, p99", call_p99_of, CALL_QUEUES, OF_BOTH, false},
+    {"heap_mib", "heap of the broker, MiB, most", heap_of, 0, OF_BOTH, true},
+    {"start_warm_ms", "start to first reply, warm, ms", start_of, START_WARM, OF_LOADED, false},
+    {"start_warm_most_ms", "  most", start_of, START_WARM, OF_LOADED, true},
+    {"start_cold_ms", "start to first reply, cold, ms", start_of, START_COLD, OF_LOADED, false},
+    {"start_cold_most_ms", "  most", start_of, START_COLD, OF_LOADED, true},
+    {"free_claim_p50_us", "claim behind a full limit, us, p50", claim_p50_of, 0, OF_BOTH_WITH_RATIO, false},
+    {"free_claim_p99_us", "claim behind a full limit, us, p99", claim_p99_of, 0, OF_BOTH, false},
+    {"free_claim_broker_us", "  broker us per claim", claim_cpu_of, 0, OF_BOTH_WITH_RATIO, false},
+    {"pause_p50_us", "pause of the limit, us, p50", pause_p50_of, CROWD_PAUSE, OF_LOADED, false},
+    {"pause_most_us", "  most", pause_most_of, CROWD_PAUSE, OF_LOADED, true},
+    {"pause_broker_most_us", "  most of the broker's CPU", pause_cpu_of, CROWD_PAUSE, OF_LOADED, true},
+    {"resume_p50_us", "resume of the limit, us, p50", pause_p50_of, CROWD_RESUME, OF_LOADED, false},
+    {"resume_most_us", "  most", pause_most_of, CROWD_RESUME, OF_LOADED, true},
+    {"resume_broker_most_us", "  most of the broker's CPU", pause_cpu_of, CROWD_RESUME, OF_LOADED, true},
+};
+#define FIGURES (sizeof(figures) / sizeof(figures[0]))
+
+static double most_of(const double *values, size_t count)
+{
+    double most = values[0];
+
+    for (size_t i = 1; i < count; i++)
+        most = values[i] > most ? values[i] : most;
+    return most;
+}
+
+static double value_of(const struct backlog_result *result, const struct figure *figure, int side)
 {
     double values[ROUNDS_MAX];
 
     for (size_t i = 0; i < result->round_count; i++)
-        values[i] = number(&result->rounds[i], row, side);
+        values[i] = figure->number(&result->rounds[i], figure->row, side);
+    return figure->is_most ? most_of(values, result->round_count) : median_of(values, result->round_count);
+}
+
+static double ratio_of(const struct backlog_result *result, const struct figure *figure)
+{
+    double values[ROUNDS_MAX];
+
+    for (size_t i = 0; i < result->round_count; i++) {
+        double empty = figure->number(&result->rounds[i], figure->row, SIDE_EMPTY);
+        values[i] = empty > 0 ? figure->number(&result->rounds[i], figure->row, SIDE_LOADED) / empty : 0;
+    }
     return median_of(values, result->round_count);
 }
 
-static double greatest(const struct backlog_result *result, number_fn *number, int row, int side)
+static void print_fill(const char *what, const struct backlog_fill *fill, uint64_t tasks)
 {
-    double most = 0;
-
-    for (size_t i = 0; i < result->round_count; i++)
-        most = number(&result->rounds[i], row, side) > most ? number(&result->rounds[i], row, side) : most;
-    return most;
+    (void)printf("%s: %.3g million tasks in %.1f s, %.0f tasks/s; the store has %.0f MiB\n", what, (double)tasks / 1e6,
+                 fill->seconds, (double)tasks / fill->seconds, (double)fill->look.store_bytes / MIB);
 }
 
 static void print_table(const struct backlog_result *result)
 {
-    (void)printf("ganger-bench backlog: %.1f million READY tasks, medians of %zu rounds\n"
-                 "filled in %.0f s, %.0f tasks/s; the store has %.0f MiB\n\n",
-                 (double)result->filled.ready / 1e6, result->round_count, result->fill_seconds,
-                 (double)result->tasks / result->fill_seconds, (double)result->filled.store_bytes / MIB);
-    (void)printf("%-36s %12s %12s %8s\n", "", "empty", "loaded", "ratio");
-    for (int row = 0; row < BACKLOG_ROWS; row++) {
-        (void)printf("%-36s %12.0f %12.0f %7.0f%%\n", row_names[row], median(result, lives_of, row, SIDE_EMPTY),
-                     median(result, lives_of, row, SIDE_LOADED), 100 * median(result, lives_ratio_of, row, 0));
-        (void)printf("%-36s %12.1f %12.1f\n", "  broker us per life", median(result, broker_us_of, row, SIDE_EMPTY),
-                     median(result, broker_us_of, row, SIDE_LOADED));
-        (void)printf("%-36s %12.1f %12.1f\n", "  lives per commit",
-                     median(result, lives_per_commit_of, row, SIDE_EMPTY),
-                     median(result, lives_per_commit_of, row, SIDE_LOADED));
+    (void)printf("ganger-bench backlog: medians of %zu rounds\n", result->round_count);
+    print_fill("backlog", &result->fill, result->tasks);
+    print_fill("behind the full limit", &result->crowd, result->crowd_tasks);
+    (void)printf("\n%-36s %12s %12s %8s\n", "", "empty", "loaded", "ratio");
+    for (size_t i = 0; i < FIGURES; i++) {
+        const struct figure *figure = &figures[i];
+
+        (void)printf("%-36s ", figure->label);
+        if (figure->kind == OF_LOADED)
+            (void)printf("%12s", "");
+        else
+            (void)printf("%12.1f", value_of(result, figure, SIDE_EMPTY));
+        (void)printf(" %12.1f", value_of(result, figure, SIDE_LOADED));
+        if (figure->kind == OF_BOTH_WITH_RATIO)
+            (void)printf(" %7.0f%%", 100 * ratio_of(result, figure));
+        (void)putchar('\n');
     }
-    for (int call = 0; call < BACKLOG_CALLS; call++)
-        (void)printf("%-6s us, p50 / p99                 %6.0f /%6.0f %5.0f /%6.0f\n", call_names[call],
-                     median(result, p50_of, call, SIDE_EMPTY), median(result, p99_of, call, SIDE_EMPTY),
-                     median(result, p50_of, call, SIDE_LOADED), median(result, p99_of, call, SIDE_LOADED));
-    (void)printf("%-36s %12.1f %12.1f\n", "heap of the broker, at most, MiB", greatest(result, heap_of, 0, SIDE_EMPTY),
-                 greatest(result, heap_of, 0, SIDE_LOADED));
-    for (int start = 0; start < STARTS; start++)
-        (void)printf("start to first reply, %-4s, ms       %12s %12.1f   at most %.1f\n", start_names[start], "",
-                     median(result, start_of, start, 0), greatest(result, start_of, start, 0));
 }
 
-static json_t *json_row(const struct backlog_result *result, int row)
+static json_t *json_fill(const struct backlog_fill *fill, uint64_t tasks)
 {
-    json_t *object = json_pack("{s:f}", "ratio", median(result, lives_ratio_of, row, 0));
-
-    for (int side = 0; side < SIDES; side++)
-        (void)json_object_set_new(object, side_names[side],
-                                  json_pack("{s:f, s:f, s:f}", "lives_per_second", median(result, lives_of, row, side),
-                                            "broker_us_per_life", median(result, broker_us_of, row, side),
-                                            "lives_per_commit", median(result, lives_per_commit_of, row, side)));
-    return object;
-}
-
-static json_t *json_call(const struct backlog_result *result, int call)
-{
-    json_t *object = json_object();
-
-    for (int side = 0; side < SIDES; side++)
-        (void)json_object_set_new(object, side_names[side],
-                                  json_pack("{s:f, s:f}", "p50_us", median(result, p50_of, call, side), "p99_us",
-                                            median(result, p99_of, call, side)));
-    return object;
+    return json_pack("{s:I, s:f, s:I}", "tasks", (json_int_t)tasks, "seconds", fill->seconds, "store_bytes",
+                     (json_int_t)fill->look.store_bytes);
 }
 
 static void print_json(const struct backlog_result *result)
 {
-    json_t *all = json_pack("{s:I, s:I, s:I, s:f, s:I}", "rounds", (json_int_t)result->round_count, "tasks",
-                            (json_int_t)result->tasks, "ready", (json_int_t)result->filled.ready, "fill_seconds",
-                            result->fill_seconds, "store_bytes", (json_int_t)result->filled.store_bytes);
+    json_t *all = json_pack("{s:I, s:o, s:o}", "rounds", (json_int_t)result->round_count, "backlog",
+                            json_fill(&result->fill, result->tasks), "behind_limit",
+                            json_fill(&result->crowd, result->crowd_tasks));
 
-    for (int row = 0; row < BACKLOG_ROWS; row++)
-        (void)json_object_set_new(all, row_keys[row], json_row(result, row));
-    for (int call = 0; call < BACKLOG_CALLS; call++)
-        (void)json_object_set_new(all, call_names[call], json_call(result, call));
-    (void)json_object_set_new(all, "heap_mib",
-                              json_pack("{s:f, s:f}", "empty", greatest(result, heap_of, 0, SIDE_EMPTY), "loaded",
-                                        greatest(result, heap_of, 0, SIDE_LOADED)));
-    (void)json_object_set_new(all, "start_ms",
-                              json_pack("{s:f, s:f, s:f, s:f}", "warm", median(result, start_of, START_WARM, 0),
-                                        "warm_most", greatest(result, start_of, START_WARM, 0), "cold",
-                                        median(result, start_of, START_COLD, 0), "cold_most",
-                                        greatest(result, start_of, START_COLD, 0)));
+    for (size_t i = 0; i < FIGURES; i++) {
+        const struct figure *figure = &figures[i];
+        json_t *object = json_pack("{s:f}", "loaded", value_of(result, figure, SIDE_LOADED));
+
+        if (figure->kind != OF_LOADED)
+            (void)json_object_set_new(object, "empty", json_real(value_of(result, figure, SIDE_EMPTY)));
+        if (figure->kind == OF_BOTH_WITH_RATIO)
+            (void)json_object_set_new(object, "ratio", json_real(ratio_of(result, figure)));
+        (void)json_object_set_new(all, figure->key, object);
+    }
     (void)json_dumpf(all, stdout, JSON_INDENT(2));
     (void)putchar('\n');
     json_decref(all);

@@ -16,6 +16,7 @@
 struct latencies {
     double p50_us;
     double p99_us;
+    double most_us;
 };
 
 enum limit { LIMIT_SYNC, LIMIT_ECHO_1, LIMIT_ECHO_64, LIMIT_ECHO_512, LIMITS };

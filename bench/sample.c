@@ -2,11 +2,9 @@
 
 #include "common/base/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
+#include <time.h>
 
 void sample_add(struct sample *sample, uint64_t taken_us)
 {
@@ -46,7 +44,9 @@ struct latencies sample_latencies(struct sample *sample)
     qsort(sample->taken_us, sample->count, sizeof(*sample->taken_us), compare_times);
     size_t at_p50 = sample->count / 2;
     size_t at_p99 = sample->count - 1 - sample->count / 100;
-    return (struct latencies){.p50_us = sample->taken_us[at_p50], .p99_us = sample->taken_us[at_p99]};
+    return (struct latencies){.p50_us = sample->taken_us[at_p50],
+                              .p99_us = sample->taken_us[at_p99],
+                              .most_us = sample->taken_us[sample->count - 1]};
 }
 
 void sample_done(struct sample *sample)
@@ -57,26 +57,12 @@ void sample_done(struct sample *sample)
 
 double cpu_of_process_us(pid_t pid)
 {
-    char path[64];
-    char text[1024] = {0};
-    FILE *stream = NULL;
-    char *at = NULL;
-    uint64_t ticks = 0;
+    clockid_t clock;
+    struct timespec time;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    stream = fopen(path, "re");
-    if (stream == NULL)
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
         return 0;
-    at = fgets(text, sizeof(text), stream) != NULL ? strrchr(text, ')') : NULL;
-    (void)fclose(stream);
-    /* After the name: state is field 3, utime and stime are 14 and 15. */
-    for (int field = 2; at != NULL && field < 14; field++)
-        at = strchr(at + 1, ' ');
-    if (at == NULL)
-        return 0;
-    ticks = strtoull(at, &at, 10);
-    ticks += strtoull(at, NULL, 10);
-    return (double)ticks * 1e6 / (double)sysconf(_SC_CLK_TCK);
+    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
 double cpu_of_self_us(void)
