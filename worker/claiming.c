@@ -49,6 +49,7 @@ static void send_claim(struct crew *crew, const struct claim_order *order)
     request.incarnation = supervisor->incarnation;
     request.claim_seq = order->sequence;
     request.max = order->max;
+    request.supervised = true;
     request.wait_ms = order->wait_ms;
     request.store_id = supervisor->store_id;
     request.seen_revision = supervisor->seen_revision;
@@ -66,7 +67,7 @@ static bool has_room(const struct supervisor *supervisor)
     uint64_t bytes = 0;
 
     for (const struct run *run = supervisor->runs; run != NULL; run = run->next) {
-        if (run->life < LIFE_SHIPPING)
+        if (run->life <= LIFE_STOPPING)
             continue;
         count++;
         for (size_t i = 0; i < STREAMS; i++)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define SHIP_WITHIN_MS 5000 /* then the outcome does not wait for the output any longer */
+#define SHIP_WITHIN_MS 5000
 
 void run_gone(struct run *run)
 {
@@ -75,6 +75,8 @@ static void hear(struct run *run, const struct shim_report *report)
     case SHIM_EXITED:
         run->ending.exit_status = report->exit_status;
         run->ending.signal = report->signal;
+        if (report->alone != 0 && run->ending.intent == INTENT_NONE)
+            run->ending.intent = INTENT_CUT_OFF;
         run->ended = true;
         break;
     case SHIM_GONE:

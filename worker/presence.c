@@ -19,7 +19,7 @@
 /* Until its report is answered a run is held, and its lease is kept alive. */
 static bool is_held(const struct run *run)
 {
-    return run->life != LIFE_DONE && !run->stale;
+    return run->life <= LIFE_REPORTING && !run->stale;
 }
 
 /* A newer supervisor has our name: what we hold is not ours any more. */
@@ -75,6 +75,8 @@ static void on_registered(const struct ganger_reply *reply, void *data)
         log_info("Registered", log_text("agent_id", supervisor->settings.name),
                  log_number("released", response->n_released), log_number("heartbeat_ms", response->heartbeat_ms));
     supervisor->registered = true;
+    supervisor->fence_terms =
+        (struct fence_terms){.reap_grace_ms = response->reap_grace_ms, .terminate_ms = response->terminate_ms};
     note_store(supervisor, reply, response->store_id);
     set_draining(supervisor, response->draining);
     if (response->heartbeat_ms > 0)
@@ -147,6 +149,8 @@ static void send_registration(struct supervisor *supervisor)
     request.n_profiles = fill_profiles(supervisor, profiles, profile_pointers);
     request.held = lease_pointers;
     request.n_held = fill_held(supervisor, leases, lease_pointers);
+    /* Nothing is said to the broker before all shims of an earlier life have ended. */
+    request.all_gone = true;
     request.store_id = supervisor->store_id;
     request.seen_revision = supervisor->seen_revision;
     supervisor->registration_is_due = false;
@@ -162,16 +166,29 @@ static void obey(struct supervisor *supervisor, uint64_t task_id, uint64_t fence
 {
     struct run *run = run_find(supervisor, task_id, fence);
 
+    if (run == NULL && verdict == GANGER__V1__VERDICT__KILL)
+        report_nothing(supervisor, task_id, fence);
     if (run == NULL)
         return;
     if (verdict == GANGER__V1__VERDICT__STALE)
         run_stop(run, INTENT_STALE, reason);
+    else if (verdict == GANGER__V1__VERDICT__KILL)
+        run_stop(run, INTENT_LOST, reason);
     else if (verdict == GANGER__V1__VERDICT__STOP)
         run_stop(run, INTENT_CANCEL, reason);
     else if (verdict == GANGER__V1__VERDICT__SUSPEND)
         run_stop(run, INTENT_SUSPEND, reason);
     else if (verdict == GANGER__V1__VERDICT__GIVE_BACK)
         run_stop(run, INTENT_GIVE_BACK, reason);
+}
+
+/* A lease that was renewed. */
+static void keep_alive(struct supervisor *supervisor, const Ganger__V1__BeatReply *beat)
+{
+    struct run *run = run_find(supervisor, beat->task_id, beat->fence);
+
+    if (run != NULL && (beat->verdict == GANGER__V1__VERDICT__GO_ON || beat->verdict == GANGER__V1__VERDICT__STOP))
+        run_set_fence(run, supervisor->heartbeat_sent_ms, beat->lease_ms);
 }
 
 static void on_heartbeat(const struct ganger_reply *reply, void *data)
@@ -189,8 +206,11 @@ static void on_heartbeat(const struct ganger_reply *reply, void *data)
     set_draining(supervisor, response->draining);
     if (!response->registered)
         supervisor->registration_is_due = true;
+    supervisor->fence_terms =
+        (struct fence_terms){.reap_grace_ms = response->reap_grace_ms, .terminate_ms = response->terminate_ms};
     for (size_t i = 0; i < response->n_replies; i++) {
         const Ganger__V1__BeatReply *beat = response->replies[i];
+        keep_alive(supervisor, beat);
         obey(supervisor, beat->task_id, beat->fence, beat->verdict, beat->reason);
     }
 }
@@ -301,6 +321,7 @@ uint64_t presence_tick(struct supervisor *supervisor, uint64_t now_ms)
     if (supervisor->attend_call == NULL && supervisor->attend_at_ms <= now_ms)
         attend(supervisor);
     if (supervisor->heartbeats_open == 0 && supervisor->heartbeat_at_ms <= now_ms) {
+        supervisor->heartbeat_sent_ms = now_ms;
         send_heartbeats(supervisor);
         supervisor->heartbeat_at_ms = now_ms + supervisor->heartbeat_ms;
     }

@@ -28,6 +28,12 @@ static void end_old_run(const struct old_run *run)
         (void)process_signal(&run->shim, SIGKILL);
 }
 
+/* Its outcome may have been reported, with output that was still to come. */
+static void on_removed(uint64_t task_id, uint64_t fence, void *data)
+{
+    report_output_lost(data, task_id, fence);
+}
+
 /* Only when nothing of an earlier supervisor lives may its tasks be given to others: registering does that. */
 uint64_t recovery_tick(struct supervisor *supervisor, uint64_t now_ms)
 {
@@ -37,7 +43,7 @@ uint64_t recovery_tick(struct supervisor *supervisor, uint64_t now_ms)
         return NEVER;
     if (supervisor->recover_at_ms > now_ms)
         return supervisor->recover_at_ms;
-    size_t count = old_runs_sweep(supervisor->settings.state, &runs);
+    size_t count = old_runs_sweep(supervisor->settings.state, on_removed, supervisor, &runs);
     supervisor->recovered = count == 0;
     for (size_t i = 0; i < count && now_ms >= supervisor->recover_from_ms + KILL_AFTER_MS; i++)
         end_old_run(&runs[i]);

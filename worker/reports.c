@@ -49,6 +49,8 @@ static void send_start(struct run *run)
     request.task_id = run->task_id;
     request.fence = run->fence;
     request.agent_id = run->agent_id;
+    if (run->start_sent_ms == 0)
+        run->start_sent_ms = clock_boot_ms();
     run->report_at_ms = NEVER;
     run->start_call = ganger_start(run->supervisor->broker, &ganger__v1__agents__descriptor, "StartTask", &request.base,
                                    0, 0, on_start_answered, run);
@@ -56,17 +58,50 @@ static void send_start(struct run *run)
 
 /* Ending */
 
+/* true when it is to be said once more. */
+static bool is_unanswered(struct run *run, const struct ganger_error *error)
+{
+    if (error == NULL || !is_to_be_repeated(error->status))
+        return false;
+    run->report_at_ms = clock_boot_ms() + PAUSE_MS;
+    return true;
+}
+
 static void on_report_answered(const struct ganger_reply *reply, void *data)
 {
     struct run *run = data;
 
     run->report_call = NULL;
-    if (reply->error != NULL && is_to_be_repeated(reply->error->status)) {
-        run->report_at_ms = clock_boot_ms() + PAUSE_MS;
+    if (is_unanswered(run, reply->error))
         return;
-    }
+    run_move(run, LIFE_ANSWERED);
     if (reply->error != NULL)
         log_refusal(run, "The outcome was refused", reply->error);
+    if (reply->error != NULL || !((const Ganger__V1__ReportExitResponse *)reply->response)->finishing)
+        run_move(run, LIFE_DROP);
+}
+
+static void on_suspend_answered(const struct ganger_reply *reply, void *data)
+{
+    struct run *run = data;
+
+    run->report_call = NULL;
+    if (is_unanswered(run, reply->error))
+        return;
+    if (reply->error != NULL)
+        log_refusal(run, "The suspension was refused", reply->error);
+    run_move(run, LIFE_DROP);
+}
+
+static void on_finish_answered(const struct ganger_reply *reply, void *data)
+{
+    struct run *run = data;
+
+    run->report_call = NULL;
+    if (is_unanswered(run, reply->error))
+        return;
+    if (reply->error != NULL)
+        log_refusal(run, "The end of its output was refused", reply->error);
     run_move(run, LIFE_ANSWERED);
 }
 
@@ -87,43 +122,50 @@ static size_t read_result(const struct run *run, uint8_t *result)
     return size > 0 ? (size_t)size : 0;
 }
 
-static void send_call(struct run *run, const char *method, const ProtobufCMessage *request)
+static Ganger__V1__Exit exit_of(const struct run *run, const struct decision *decision)
 {
-    run->report_call = ganger_start(run->supervisor->broker, &ganger__v1__agents__descriptor, method, request, 0, 0,
-                                    on_report_answered, run);
+    static const Ganger__V1__Exit failures[] = {[DECISION_BY_ATTEMPT] = GANGER__V1__EXIT__EXIT_FAILED,
+                                                [DECISION_BY_CRASH] = GANGER__V1__EXIT__EXIT_CRASHED,
+                                                [DECISION_BY_TIMEOUT] = GANGER__V1__EXIT__EXIT_TIMED_OUT};
+
+    if (run->ending.intent == INTENT_CANCEL)
+        return GANGER__V1__EXIT__EXIT_CANCELED;
+    switch (decision->kind) {
+    case DECISION_COMPLETE:
+        return GANGER__V1__EXIT__EXIT_COMPLETED;
+    case DECISION_RELEASE:
+        return GANGER__V1__EXIT__EXIT_RELEASED;
+    case DECISION_LOST:
+        return GANGER__V1__EXIT__EXIT_LOST;
+    case DECISION_FAIL:
+    case DECISION_SUSPEND:
+    case DECISION_SILENT:
+        break;
+    }
+    return failures[decision->failure];
 }
 
-static void send_complete(struct run *run, Ganger__V1__Outcome *outcome)
+static bool is_output_pending(const struct run *run)
 {
-    Ganger__V1__CompleteTaskRequest request = GANGER__V1__COMPLETE_TASK_REQUEST__INIT;
+    for (size_t i = 0; i < STREAMS; i++)
+        if (!run->streams[i].over)
+            return true;
+    return false;
+}
+
+static void send_exit(struct run *run, const struct decision *decision, Ganger__V1__Outcome *outcome)
+{
+    Ganger__V1__ReportExitRequest request = GANGER__V1__REPORT_EXIT_REQUEST__INIT;
 
     request.task_id = run->task_id;
     request.fence = run->fence;
-    request.outcome = outcome;
-    send_call(run, "CompleteTask", &request.base);
-}
-
-static void send_fail(struct run *run, const struct decision *decision, Ganger__V1__Outcome *outcome)
-{
-    Ganger__V1__FailTaskRequest request = GANGER__V1__FAIL_TASK_REQUEST__INIT;
-
-    request.task_id = run->task_id;
-    request.fence = run->fence;
-    request.failure = (Ganger__V1__Failure)decision->failure;
+    request.how = exit_of(run, decision);
     request.final = decision->final;
-    request.outcome = outcome;
-    send_call(run, "FailTask", &request.base);
-}
-
-static void send_release(struct run *run, struct decision *decision)
-{
-    Ganger__V1__ReleaseTaskRequest request = GANGER__V1__RELEASE_TASK_REQUEST__INIT;
-
-    request.task_id = run->task_id;
-    request.fence = run->fence;
-    request.reason = decision->message;
     request.delay_ms = decision->delay_ms;
-    send_call(run, "ReleaseTask", &request.base);
+    request.streams_pending = is_output_pending(run);
+    request.outcome = outcome;
+    run->report_call = ganger_start(run->supervisor->broker, &ganger__v1__agents__descriptor, "ReportExit",
+                                    &request.base, 0, 0, on_report_answered, run);
 }
 
 static void send_suspend(struct run *run, struct decision *decision)
@@ -133,7 +175,8 @@ static void send_suspend(struct run *run, struct decision *decision)
     request.task_id = run->task_id;
     request.fence = run->fence;
     request.reason = decision->message;
-    send_call(run, "SuspendTask", &request.base);
+    run->report_call = ganger_start(run->supervisor->broker, &ganger__v1__agents__descriptor, "SuspendTask",
+                                    &request.base, 0, 0, on_suspend_answered, run);
 }
 
 static void send_report(struct run *run)
@@ -160,16 +203,54 @@ static void send_report(struct run *run)
     outcome.signal = run->ending.signal;
 
     run->report_at_ms = NEVER;
-    if (decision.kind == DECISION_COMPLETE)
-        send_complete(run, &outcome);
-    else if (decision.kind == DECISION_FAIL)
-        send_fail(run, &decision, &outcome);
-    else if (decision.kind == DECISION_RELEASE)
-        send_release(run, &decision);
-    else if (decision.kind == DECISION_SUSPEND)
+    if (decision.kind == DECISION_SUSPEND)
         send_suspend(run, &decision);
-    else
+    else if (decision.kind == DECISION_SILENT)
         run_move(run, LIFE_DROP);
+    else
+        send_exit(run, &decision, &outcome);
+}
+
+/* Its output is in the context store, or given up. */
+static void send_finish(struct run *run)
+{
+    Ganger__V1__FinishTaskRequest request = GANGER__V1__FINISH_TASK_REQUEST__INIT;
+
+    request.task_id = run->task_id;
+    request.fence = run->fence;
+    for (size_t i = 0; i < STREAMS; i++)
+        request.output_incomplete = request.output_incomplete || run->streams[i].lost || !run->streams[i].over;
+    run->report_at_ms = NEVER;
+    run->report_call = ganger_start(run->supervisor->broker, &ganger__v1__agents__descriptor, "FinishTask",
+                                    &request.base, 0, 0, on_finish_answered, run);
+}
+
+static void on_nothing_answered(const struct ganger_reply *reply, void *data)
+{
+    (void)reply;
+    (void)data;
+}
+
+void report_nothing(struct supervisor *supervisor, uint64_t task_id, uint64_t fence)
+{
+    Ganger__V1__ReportExitRequest request = GANGER__V1__REPORT_EXIT_REQUEST__INIT;
+
+    request.task_id = task_id;
+    request.fence = fence;
+    request.how = GANGER__V1__EXIT__EXIT_LOST;
+    (void)ganger_start(supervisor->broker, &ganger__v1__agents__descriptor, "ReportExit", &request.base, 0, 0,
+                       on_nothing_answered, NULL);
+}
+
+void report_output_lost(struct supervisor *supervisor, uint64_t task_id, uint64_t fence)
+{
+    Ganger__V1__FinishTaskRequest request = GANGER__V1__FINISH_TASK_REQUEST__INIT;
+
+    request.task_id = task_id;
+    request.fence = fence;
+    request.output_incomplete = true;
+    (void)ganger_start(supervisor->broker, &ganger__v1__agents__descriptor, "FinishTask", &request.base, 0, 0,
+                       on_nothing_answered, NULL);
 }
 
 uint64_t report_tick(struct run *run, uint64_t now_ms)
@@ -180,5 +261,7 @@ uint64_t report_tick(struct run *run, uint64_t now_ms)
         send_start(run);
     else if (run->life == LIFE_REPORTING && run->report_call == NULL)
         send_report(run);
+    else if (run->life == LIFE_FINISHING && run->report_call == NULL)
+        send_finish(run);
     return NEVER;
 }

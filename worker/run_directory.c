@@ -97,7 +97,24 @@ static struct old_run look_at(const char *path)
     return (struct old_run){.held = true, .shim = read_signature(lock)};
 }
 
-size_t old_runs_sweep(const char *state, struct old_run **ret_runs)
+/* "TASK.FENCE" */
+static bool read_name(const char *name, uint64_t *ret_task_id, uint64_t *ret_fence)
+{
+    const char *dot = strchr(name, '.');
+    char task[ID_TEXT_SIZE];
+    struct error error = {0};
+    uint64_t last = 0;
+
+    if (dot == NULL || (size_t)(dot - name) >= sizeof task)
+        return false;
+    memcpy(task, name, (size_t)(dot - name));
+    task[dot - name] = '\0';
+    return id_parse(task, ret_task_id, &last, &error) == STATUS_OK &&
+           id_parse(dot + 1, ret_fence, &last, &error) == STATUS_OK;
+}
+
+size_t old_runs_sweep(const char *state, void (*on_removed)(uint64_t task_id, uint64_t fence, void *data), void *data,
+                      struct old_run **ret_runs)
 {
     CLEANUP(free)
     char *runs_path = format_text("%s/runs", state);
@@ -113,6 +130,10 @@ size_t old_runs_sweep(const char *state, struct old_run **ret_runs)
         struct old_run run = look_at(path);
         if (!run.held) {
             (void)remove_tree(path);
+            uint64_t task_id = 0;
+            uint64_t fence = 0;
+            if (on_removed != NULL && read_name(entry->d_name, &task_id, &fence))
+                on_removed(task_id, fence, data);
             continue;
         }
         run.path = TAKE(path);

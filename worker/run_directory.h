@@ -33,7 +33,8 @@ struct old_run {
     bool held;           /* its shim lives */
     struct process shim; /* pid 0 = not known */
 };
-/* Removes the directories that nobody holds and lists the others. Returns how many there are; the list is the
- * caller's: old_runs_free. */
-size_t old_runs_sweep(const char *state, struct old_run **ret_runs);
+/* Removes the directories that nobody holds, of which on_removed is told, and lists the others. Returns how many there
+ * are; the list is the caller's: old_runs_free. */
+size_t old_runs_sweep(const char *state, void (*on_removed)(uint64_t task_id, uint64_t fence, void *data), void *data,
+                      struct old_run **ret_runs);
 void old_runs_free(struct old_run *runs, size_t count);

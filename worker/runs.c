@@ -14,13 +14,14 @@
 #define OLD_RUN_RETRY_MS 1000
 #define STRAYS_AGAIN_MS 20
 #define TIMEOUT_SLACK_MS 1000
+#define SHIM_LATER_MS 1000
 
 void run_move(struct run *run, enum life_event event)
 {
     enum life after = life_after(run->life, event);
 
     CHECK(after != LIFE_NONE);
-    if (after == LIFE_REPORTING)
+    if (after == LIFE_REPORTING || after == LIFE_FINISHING)
         run->report_at_ms = 0;
     run->life = after;
 }
@@ -73,7 +74,7 @@ static struct run *run_of(struct crew *crew, const Ganger__V1__Task *task)
     for (size_t i = 0; i < STREAMS; i++)
         run->streams[i] = (struct stream){.run = run, .fd = -1, .over = true};
     run->claimed_us = clock_boot_us();
-    run->deadline_ms = run->kill_at_ms = NEVER;
+    run->deadline_ms = run->kill_at_ms = run->fence_ms = NEVER;
 
     DL_APPEND(supervisor->runs, run);
     supervisor->run_count++;
@@ -119,6 +120,9 @@ void run_new(struct crew *crew, const Ganger__V1__Assignment *assignment)
     if (task == NULL || task->spec == NULL || run_find(supervisor, task->task_id, task->fence) != NULL)
         return;
     struct run *run = run_of(crew, task);
+    run->lease_ms = assignment->lease_ms;
+    supervisor->fence_terms =
+        (struct fence_terms){.reap_grace_ms = assignment->reap_grace_ms, .terminate_ms = assignment->terminate_ms};
     struct run *older = older_run(run);
     if (older != NULL) {
         run_stop(older, INTENT_STALE, NULL);
@@ -154,6 +158,7 @@ void run_may_begin(struct run *run, uint32_t attempt)
         return;
     if (launch_begin(run, &error) == STATUS_OK) {
         run->begun = true;
+        run_set_fence(run, run->start_sent_ms, run->lease_ms);
         return;
     }
     /* The shim goes without having started anything. */
@@ -161,6 +166,18 @@ void run_may_begin(struct run *run, uint32_t attempt)
     run_keep_reason(run, error.message);
     shim_command(&run->shim, SHIM_KILL);
     run->report_at_ms = NEVER;
+}
+
+/* The shim is last: it acts when we should have done so. */
+void run_set_fence(struct run *run, uint64_t sent_ms, uint32_t lease_ms)
+{
+    struct fence_terms terms = run->supervisor->fence_terms;
+    uint64_t fence_ms = fence_time_ms(sent_ms, lease_ms, terms);
+
+    if (!run->begun || fence_ms == NEVER || (run->fence_ms != NEVER && fence_ms <= run->fence_ms))
+        return;
+    run->fence_ms = fence_ms;
+    shim_set_fence(&run->shim, fence_ms + SHIM_LATER_MS, terms.terminate_ms);
 }
 
 /* Ending */
@@ -181,11 +198,14 @@ void run_stop(struct run *run, enum intent intent, const char *reason)
         log_info("Run is stopped", log_text("task", run->id_text), log_number("fence", run->fence),
                  log_number("intent", intent), log_text("why", reason));
     }
-    if (run->life == LIFE_STOPPING && intent != INTENT_STALE)
+    bool at_once = intent == INTENT_STALE || intent == INTENT_LOST || !run->begun;
+    if (run->life == LIFE_STOPPING && !at_once && intent != INTENT_CUT_OFF)
         return;
-    bool at_once = intent == INTENT_STALE || !run->begun;
     shim_command(&run->shim, at_once ? SHIM_KILL : SHIM_TERMINATE);
-    uint64_t kill_at_ms = at_once ? NEVER : now_ms + run->profile->grace_ms;
+    uint64_t grace_ms = run->profile->grace_ms;
+    if (intent == INTENT_CUT_OFF && grace_ms > run->supervisor->fence_terms.terminate_ms)
+        grace_ms = run->supervisor->fence_terms.terminate_ms;
+    uint64_t kill_at_ms = at_once ? NEVER : now_ms + grace_ms;
     run->kill_at_ms = kill_at_ms < run->kill_at_ms ? kill_at_ms : run->kill_at_ms;
     run_move(run, LIFE_STOP);
 }
@@ -207,6 +227,10 @@ static uint64_t tick_living(struct run *run, bool look, uint64_t now_ms)
 {
     if (run->life == LIFE_RUNNING && run->deadline_ms <= now_ms)
         run_stop(run, INTENT_TIMEOUT, NULL);
+    if (run->fence_ms <= now_ms) {
+        run->fence_ms = NEVER;
+        run_stop(run, INTENT_CUT_OFF, "the broker was not heard of for too long");
+    }
     if (look && run->begun)
         watch_output(run, now_ms);
     if (run->life == LIFE_STOPPING && run->kill_at_ms <= now_ms) {
@@ -223,6 +247,7 @@ static uint64_t tick_living(struct run *run, bool look, uint64_t now_ms)
     uint64_t next_ms = run->life == LIFE_STARTING ? report_tick(run, now_ms) : NEVER;
     if (run->life == LIFE_RUNNING && run->deadline_ms < next_ms)
         next_ms = run->deadline_ms;
+    next_ms = run->fence_ms < next_ms ? run->fence_ms : next_ms;
     return run->kill_at_ms < next_ms ? run->kill_at_ms : next_ms;
 }
 
@@ -231,15 +256,15 @@ static uint64_t tick_gone(struct run *run, uint64_t now_ms)
 {
     bool shipped = streams_ship(run, true, now_ms);
 
-    if (run->life == LIFE_SHIPPING && run->stale)
-        run_move(run, LIFE_DROP);
-    else if (run->life == LIFE_SHIPPING && (shipped || run->ship_until_ms <= now_ms))
+    uint64_t ship_until_ms = run->supervisor->daemon->stopping ? run->ship_until_ms : NEVER;
+
+    if (run->life == LIFE_SHIPPING && (shipped || ship_until_ms <= now_ms))
         run_move(run, LIFE_SHIPPED);
     uint64_t next_ms = NEVER;
-    if (run->life == LIFE_REPORTING)
+    if (run->life == LIFE_REPORTING || run->life == LIFE_FINISHING)
         next_ms = report_tick(run, now_ms);
     else if (run->life == LIFE_SHIPPING)
-        next_ms = run->ship_until_ms;
+        next_ms = ship_until_ms;
     return shipped || now_ms + LOOK_AT_OUTPUT_MS > next_ms ? next_ms : now_ms + LOOK_AT_OUTPUT_MS;
 }
 

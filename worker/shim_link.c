@@ -150,6 +150,13 @@ void shim_command(const struct shim_link *link, enum shim_command_kind kind)
     (void)send(link->control, &command, sizeof command, MSG_NOSIGNAL);
 }
 
+void shim_set_fence(const struct shim_link *link, uint64_t fence_ms, uint32_t grace_ms)
+{
+    struct shim_command command = {
+        .version = SHIM_VERSION, .kind = SHIM_FENCE, .grace_ms = grace_ms, .fence_ms = fence_ms};
+    (void)send(link->control, &command, sizeof command, MSG_NOSIGNAL);
+}
+
 bool shim_receive(const struct shim_link *link, struct shim_report *ret_report, bool *ret_closed)
 {
     struct shim_report report;

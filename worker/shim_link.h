@@ -39,6 +39,8 @@ enum status shim_spawn(const char *shim, int lock_fd, const char *log_path, stru
 enum status shim_begin(struct shim_link *link, const struct shim_job *job, struct error *error) NODISCARD;
 /* A shim that is gone does not mind. */
 void shim_command(const struct shim_link *link, enum shim_command_kind kind);
+/* When this has come it ends its run by itself: SIGTERM, at most grace_ms, SIGKILL. CLOCK_BOOTTIME. */
+void shim_set_fence(const struct shim_link *link, uint64_t fence_ms, uint32_t grace_ms);
 /* true with the next report; false when there is none, and then *ret_closed says whether none will come. */
 bool shim_receive(const struct shim_link *link, struct shim_report *ret_report, bool *ret_closed);
 /* true when the shim itself has ended; then it is waited for, and *ret_status is its wait status. */

@@ -64,6 +64,7 @@ static void refused(struct stream *stream, const struct ganger_error *error)
                     log_text("stream", stream->name), log_number("stored", stream->stored),
                     log_text("reason", error->reason), log_text("error", error->message));
     stream->over = true;
+    stream->lost = true;
 }
 
 /* Every open request holds its run: runs are freed only when nothing is under way. */

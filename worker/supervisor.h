@@ -8,6 +8,7 @@
 #include "client/ganger.h"
 #include "common/daemon/daemon.h"
 #include "worker/core/claims.h"
+#include "worker/core/fence.h"
 #include "worker/core/life.h"
 #include "worker/core/outcome.h"
 #include "worker/core/slots.h"
@@ -52,6 +53,7 @@ struct stream {
     bool rewind;  /* a piece was refused: go on from what is stored, once nothing is under way */
     bool sealing; /* the request is under way */
     bool over;    /* sealed, or given up */
+    bool lost;    /* given up */
     uint64_t not_before_ms;
 };
 
@@ -92,7 +94,10 @@ struct run {
     uint64_t allowed_us;  /* when StartTask was answered */
     uint64_t deadline_ms; /* of the whole run; NEVER until it runs */
     uint64_t kill_at_ms;
-    uint64_t ship_until_ms; /* then the outcome is reported without the rest of the output */
+    uint64_t ship_until_ms; /* when stopping: then the rest of the output is given up */
+    uint32_t lease_ms;      /* of its start */
+    uint64_t start_sent_ms; /* the first time */
+    uint64_t fence_ms;      /* then it is ended without being told; NEVER until it has begun */
     uint64_t report_at_ms;  /* when the next thing is to be said to the broker */
     struct ganger_call *start_call;
     struct ganger_call *report_call;
@@ -138,6 +143,8 @@ struct supervisor {
     uint64_t heartbeat_at_ms;
     uint32_t heartbeat_ms;
     uint32_t heartbeats_open;
+    uint64_t heartbeat_sent_ms; /* of those that are open, or were last */
+    struct fence_terms fence_terms;
 
     int state_lock;
     bool recovered; /* nothing of an earlier supervisor lives any more */
@@ -180,6 +187,8 @@ struct run *run_find(const struct supervisor *supervisor, uint64_t task_id, uint
 void run_move(struct run *run, enum life_event event);
 /* Ends its processes: SIGTERM, grace, SIGKILL; a stale one at once. The first intent counts. */
 void run_stop(struct run *run, enum intent intent, const char *reason);
+/* Its lease was renewed by a request that was sent then: the shim and we may wait so long for the next one. */
+void run_set_fence(struct run *run, uint64_t sent_ms, uint32_t lease_ms);
 /* It never runs. delay_ms: before it may be claimed again. */
 void run_refuse(struct run *run, bool for_good, uint32_t delay_ms, const char *reason);
 /* StartTask was answered with the number of the attempt. */
@@ -200,6 +209,10 @@ enum status launch_prepare(struct run *run, struct error *error) NODISCARD;
 enum status launch_begin(struct run *run, struct error *error) NODISCARD;
 
 /* reports.c: what the broker is told of a run */
+/* The broker asks for the end of a run that we know nothing of: there is nothing of it. */
+void report_nothing(struct supervisor *supervisor, uint64_t task_id, uint64_t fence);
+/* What is left of the output of an earlier supervisor's run does not come any more. */
+void report_output_lost(struct supervisor *supervisor, uint64_t task_id, uint64_t fence);
 /* Sends it when it is due. Returns when to be called next. */
 uint64_t report_tick(struct run *run, uint64_t now_ms);
 

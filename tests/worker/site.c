@@ -49,9 +49,12 @@ void site_start_broker(void)
     char *listen = format_text("broker.listen=%s", site.broker_endpoint);
     CLEANUP(free)
     char *store = format_text("broker.store=%s/broker", site.directory);
-    site.broker =
-        start(GANGER_BROKER_PROGRAM, (const char *[]){listen, store, "broker.store_max=256M", "broker.heartbeat=200ms",
-                                                      "broker.lease=5s", "broker.lease_min=5s", NULL});
+    const char *settings[16] = {
+        listen, store, "broker.store_max=256M", "broker.heartbeat=200ms", "broker.lease=5s", "broker.lease_min=5s"};
+
+    for (size_t i = 0, count = 6; site.broker_settings[i] != NULL; i++)
+        settings[count++] = site.broker_settings[i];
+    site.broker = start(GANGER_BROKER_PROGRAM, settings);
 }
 
 void site_start_context(void)
@@ -73,6 +76,13 @@ pid_t site_start_twin(void)
     CLEANUP(free)
     char *state = format_text("worker.state=%s/twin", site.directory);
     return start(GANGER_WORKER_PROGRAM, (const char *[]){state, NULL});
+}
+
+pid_t site_start_other(void)
+{
+    CLEANUP(free)
+    char *state = format_text("worker.state=%s/other", site.directory);
+    return start(GANGER_WORKER_PROGRAM, (const char *[]){state, "worker.name=other", NULL});
 }
 
 static void make(const char *name)
@@ -233,6 +243,22 @@ Ganger__V1__GetTaskResponse *site_wait(uint64_t task_id, Ganger__V1__TaskState s
     }
     cr_assert_eq(response->task->state, state, "state %d instead of %d: %s", response->task->state, state,
                  response->task->outcome != NULL ? response->task->outcome->message : "");
+    return response;
+}
+
+Ganger__V1__GetTaskResponse *site_wait_finishing(uint64_t task_id)
+{
+    CLEANUP(ganger_close)
+    struct ganger *broker = open_broker();
+    uint64_t until_ms = now_ms() + SITE_LIMIT_MS;
+    Ganger__V1__GetTaskResponse *response = get(broker, task_id);
+
+    while (!response->task->finishing && now_ms() < until_ms) {
+        ganger_free(response);
+        pause_ms(10);
+        response = get(broker, task_id);
+    }
+    cr_assert(response->task->finishing);
     return response;
 }
 

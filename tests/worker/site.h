@@ -18,6 +18,7 @@ struct site {
     pid_t broker;
     pid_t context;
     pid_t worker;
+    const char *broker_settings[8]; /* "broker.KEY=VALUE", beside the usual ones; ends in NULL */
 };
 extern struct site site;
 
@@ -32,6 +33,8 @@ void site_write_profiles(unsigned slots, const char *profiles);
 void site_start_worker(void);
 /* One more with the same name and another state directory. */
 pid_t site_start_twin(void);
+/* One more with another name, too. */
+pid_t site_start_other(void);
 /* "DIRECTORY/name"; the caller frees it. */
 char *site_file(const char *name);
 
@@ -42,6 +45,8 @@ uint64_t site_submit_text(const char *agent_type, const char *text);
 Ganger__V1__GetTaskResponse *site_get(uint64_t task_id);
 /* Waits for that state, bounded, and returns the task in it (ganger_free). */
 Ganger__V1__GetTaskResponse *site_wait(uint64_t task_id, Ganger__V1__TaskState state);
+/* Waits until it is finishing: its outcome is there, its output is not. */
+Ganger__V1__GetTaskResponse *site_wait_finishing(uint64_t task_id);
 void site_cancel(uint64_t task_id);
 /* The whole output of a run, with NUL behind it; NULL when it is not sealed. The caller frees it. */
 char *site_output(uint64_t task_id, uint64_t fence, const char *name, size_t *ret_size);

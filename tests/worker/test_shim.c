@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define LIMIT_MS 30000
 #define ARGUMENTS_MAX 8
@@ -287,6 +288,39 @@ Test(shim, without_an_order_goes_when_the_supervisor_is_gone)
     expect_end();
 }
 
+static uint64_t boot_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+Test(shim, ends_its_run_alone_when_the_fence_time_has_come)
+{
+    start("ignore-term", "60");
+    (void)expect(SHIM_STARTED);
+    cr_assert(wait_for_text("stdout", "ready"));
+    shim_set_fence(&run.link, boot_ms() + 50, 50);
+    struct shim_report report = expect(SHIM_EXITED);
+    cr_expect_eq(report.signal, SIGKILL);
+    cr_expect_eq(report.alone, 1);
+    (void)expect(SHIM_GONE);
+    expect_end();
+}
+
+Test(shim, keeps_the_latest_fence_time_that_it_was_told)
+{
+    start("sleep", "0.5");
+    (void)expect(SHIM_STARTED);
+    shim_set_fence(&run.link, boot_ms() + 300, 50);
+    shim_set_fence(&run.link, boot_ms() + 60000, 50);
+    struct shim_report report = expect(SHIM_EXITED);
+    cr_expect_eq(report.exit_status, 0);
+    cr_expect_eq(report.alone, 0);
+    (void)expect(SHIM_GONE);
+    expect_end();
+}
+
 Test(shim, that_systemd_terminates_ends_its_run)
 {
     start("daemons", "3");
@@ -332,7 +366,7 @@ Test(shim, holds_the_lock_of_its_run_directory_and_names_itself_in_it)
     (void)expect(SHIM_STARTED);
     fd_close(run.directory.lock);
     run.directory.lock = -1;
-    cr_assert_eq(old_runs_sweep(run.state, &runs), 1);
+    cr_assert_eq(old_runs_sweep(run.state, NULL, NULL, &runs), 1);
     cr_expect(runs[0].held);
     cr_expect_eq(runs[0].shim.pid, run.link.pid);
     old_runs_free(runs, 1);
@@ -341,7 +375,7 @@ Test(shim, holds_the_lock_of_its_run_directory_and_names_itself_in_it)
     (void)expect(SHIM_EXITED);
     (void)expect(SHIM_GONE);
     expect_end();
-    cr_expect_eq(old_runs_sweep(run.state, &runs), 0);
+    cr_expect_eq(old_runs_sweep(run.state, NULL, NULL, &runs), 0);
     cr_expect_eq(access(run.directory.path, F_OK), -1, "nobody holds it: it is removed");
     old_runs_free(runs, 0);
 }

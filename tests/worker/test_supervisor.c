@@ -307,11 +307,33 @@ Test(supervisor, reports_an_outcome_while_the_context_store_is_away_and_sends_th
     start(1, "[agent argument]\ncommand = $ argument\n");
     process_kill(site.context);
     uint64_t task_id = site_submit_text("argument", "kept for later");
-    Ganger__V1__GetTaskResponse *response = site_wait(task_id, COMPLETED);
+    Ganger__V1__GetTaskResponse *response = site_wait_finishing(task_id);
+    cr_expect_eq(response->task->outcome->result.len, strlen("kept for later"));
     cr_expect_eq(site_run_directories(), 1);
+    ganger_free(response);
     site_start_context();
+    response = site_wait(task_id, COMPLETED);
+    cr_expect_not(response->task->output_incomplete);
     expect_output(task_id, response->task->fence, "kept for later", strlen("kept for later"));
     cr_expect(WAIT_UNTIL(site_run_directories() == 0, SITE_LIMIT_MS));
+    ganger_free(response);
+}
+
+Test(supervisor, that_was_killed_with_output_on_its_way_says_so_when_it_starts_again)
+{
+    start(1, "[agent argument]\ncommand = $ argument\n");
+    process_kill(site.context);
+    uint64_t task_id = site_submit_text("argument", "lost");
+    ganger_free(site_wait_finishing(task_id));
+    process_kill(site.worker);
+    site_start_worker();
+    Ganger__V1__GetTaskResponse *response = site_wait(task_id, COMPLETED);
+    cr_expect(response->task->output_incomplete);
+    cr_expect_eq(response->task->deliveries, 1);
+    ganger_free(response);
+    site_start_context();
+    response = site_wait(site_submit_text("argument", "not lost"), COMPLETED);
+    cr_expect_not(response->task->output_incomplete);
     ganger_free(response);
 }
 
@@ -319,7 +341,7 @@ Test(supervisor, claims_nothing_more_when_too_much_output_waits_for_the_context_
 {
     start(1, "spool_max = 1K\n[agent flood]\ncommand = $ flood 4096\n");
     process_kill(site.context);
-    ganger_free(site_wait(site_submit_text("flood", ""), COMPLETED));
+    ganger_free(site_wait_finishing(site_submit_text("flood", "")));
     uint64_t task_id = site_submit_text("flood", "");
     pause_ms(300);
     Ganger__V1__GetTaskResponse *response = site_get(task_id);
@@ -346,7 +368,7 @@ Test(supervisor, ends_what_a_killed_shim_has_left)
     ganger_free(site_wait(site_submit_text("ok", ""), COMPLETED));
 }
 
-Test(supervisor, that_slept_past_its_lease_ends_the_run_without_a_word)
+Test(supervisor, that_slept_past_its_lease_is_asked_to_kill_the_run_and_confirms_it)
 {
     start(1, "[agent work]\ncommand = sh -c 'if [ -e @/flag ]; then exit 0; fi; echo begun > @/flag; sleep 60'\n"
              "environment = PATH\ngrace = 100ms\n");
@@ -357,7 +379,7 @@ Test(supervisor, that_slept_past_its_lease_ends_the_run_without_a_word)
     cr_assert_eq(kill(site.worker, SIGSTOP), 0);
     cr_assert(WAIT_UNTIL(({
                              Ganger__V1__GetTaskResponse *response = site_get(task_id);
-                             bool lost = response->task->state != RUNNING;
+                             bool lost = response->task->reaping;
                              ganger_free(response);
                              lost;
                          }),
@@ -365,6 +387,7 @@ Test(supervisor, that_slept_past_its_lease_ends_the_run_without_a_word)
     cr_assert_eq(kill(site.worker, SIGCONT), 0);
     Ganger__V1__GetTaskResponse *response = site_wait(task_id, COMPLETED);
     cr_expect_eq(response->task->deliveries, 2);
+    cr_expect_eq(response->task->crashes, 1);
     cr_expect_eq(processes_with(site.directory), 0, "the old run has ended before the new one began");
     ganger_free(response);
 }

@@ -2,12 +2,13 @@
  *
  *   CLAIMED --take--> STARTING --started--> RUNNING --stop--> STOPPING
  *      |                 |  \----stop----------|----------------^ |
- *      |                 \-------gone----------+-----gone---------+--> SHIPPING --shipped--> REPORTING --answered-->
- * DONE
- *      \--refuse-------------------------------------------------------------------------------^
+ *      |                 \-------gone----------+-----gone---------+--> REPORTING --answered--> SHIPPING
+ *      \--refuse-------------------------------------------------------------^                    |
+ *                                                           DONE <--answered-- FINISHING <--shipped
  *
- * Gone: no process of it is left, its slot is free. Shipped: its output is in the context store, or that took too long
- * and the rest follows behind the report. A run that is not ours any more (drop) ends without a report. */
+ * Gone: no process of it is left, its slot is free; how it ended is reported at once. Shipped: its output is in the
+ * context store, or given up; a broker that waits for that is told. A run that is not ours any more, or whose end waits
+ * for no output, is dropped: it is done, and what is left of its output follows by itself. */
 #pragma once
 
 enum life {
@@ -16,8 +17,9 @@ enum life {
     LIFE_STARTING,
     LIFE_RUNNING,
     LIFE_STOPPING,
-    LIFE_SHIPPING,
     LIFE_REPORTING,
+    LIFE_SHIPPING,
+    LIFE_FINISHING,
     LIFE_DONE,
     LIFE_STATES
 };
@@ -28,8 +30,8 @@ enum life_event {
     LIFE_STARTED,
     LIFE_STOP,
     LIFE_GONE,
-    LIFE_SHIPPED,
     LIFE_ANSWERED,
+    LIFE_SHIPPED,
     LIFE_DROP,
     LIFE_EVENTS
 };

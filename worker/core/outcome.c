@@ -117,6 +117,14 @@ static void decide_by_intent(const struct ending *ending, struct decision *decis
         decision->kind = DECISION_RELEASE;
         say(decision, "interrupted: %s", reason_of(ending));
         break;
+    case INTENT_LOST:
+        decision->kind = DECISION_LOST;
+        say(decision, "killed: its lease was lost");
+        break;
+    case INTENT_CUT_OFF:
+        decision->kind = DECISION_LOST;
+        say(decision, "ended: the broker was not heard of for too long");
+        break;
     case INTENT_STALE:
         decision->kind = DECISION_SILENT;
         break;

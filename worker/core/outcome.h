@@ -25,6 +25,8 @@ enum intent {
     INTENT_SHUTDOWN,    /* the supervisor ends */
     INTENT_GIVE_BACK,   /* the broker wants it back: an operator has killed its agent */
     INTENT_STALE,       /* it is not our run any more */
+    INTENT_LOST,        /* the broker says kill: its lease was lost */
+    INTENT_CUT_OFF,     /* its fence time has come: the broker was not heard for too long */
     INTENTS
 };
 
@@ -41,7 +43,14 @@ struct ending {
     bool shim_lost;         /* its shim died, so its exit status is not known */
 };
 
-enum decision_kind { DECISION_COMPLETE, DECISION_FAIL, DECISION_RELEASE, DECISION_SUSPEND, DECISION_SILENT };
+enum decision_kind {
+    DECISION_COMPLETE,
+    DECISION_FAIL,
+    DECISION_RELEASE,
+    DECISION_SUSPEND,
+    DECISION_LOST,
+    DECISION_SILENT
+};
 enum decision_failure { DECISION_BY_ATTEMPT = 1, DECISION_BY_CRASH = 2, DECISION_BY_TIMEOUT = 3 }; /* as in the proto */
 
 struct decision {

@@ -2,7 +2,7 @@
  *
  * It is the subreaper of everything that the run starts, so no process of it can get away by leaving its group or
  * session; it knows that nothing is left when it has no child any more. It reports the end of the main process and the
- * end of all of them. When its supervisor is gone, it ends the run. */
+ * end of all of them. When its supervisor is gone, or hangs until the fence time, it ends the run by itself. */
 #include "worker/shim/order.h"
 #include "worker/shim/remove.h"
 #include "worker/shim/tree.h"
@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,11 +42,15 @@ struct shim {
     enum phase phase;
     int control;
     int signals;
+    int timer;
     struct order order;
     pid_t main; /* 0 = not started */
     bool main_ended;
     bool terminating;     /* the supervisor is gone, or systemd ends us: SIGTERM is sent, SIGKILL follows */
     uint64_t deadline_ms; /* of the phase; 0 = none */
+    uint64_t fence_ms;    /* 0 = none, or it has come */
+    uint32_t fence_grace_ms;
+    bool alone; /* it had come: the end is nobody's wish */
     uint32_t killed;
 };
 
@@ -59,6 +64,7 @@ static uint64_t now_ms(void)
 static void report(const struct shim *shim, struct shim_report report)
 {
     report.version = SHIM_VERSION;
+    report.alone = shim->alone;
     /* A supervisor that is gone does not hear it. */
     (void)send(shim->control, &report, sizeof report, MSG_NOSIGNAL);
 }
@@ -220,6 +226,21 @@ static void terminate_alone(struct shim *shim)
     set_deadline(shim, now_ms() + shim->order.header.grace_ms);
 }
 
+/* The supervisor hangs, or is cut off from the broker, which may give the task to another from now on. */
+static void fence_passed(struct shim *shim)
+{
+    shim->fence_ms = 0;
+    shim->alone = true;
+    terminate_alone(shim);
+    set_deadline(shim, now_ms() + shim->fence_grace_ms);
+}
+
+static void set_fence(struct shim *shim, const struct shim_command *command)
+{
+    shim->fence_ms = command->fence_ms;
+    shim->fence_grace_ms = command->grace_ms;
+}
+
 static void handle_command(struct shim *shim)
 {
     struct shim_command command = {0};
@@ -238,6 +259,8 @@ static void handle_command(struct shim *shim)
         start(shim);
     else if (command.kind == SHIM_TERMINATE && shim->phase != PHASE_WAITING)
         (void)tree_signal(getpid(), false, SIGTERM);
+    else if (command.kind == SHIM_FENCE && !shim->alone)
+        set_fence(shim, &command);
     else if (command.kind == SHIM_KILL && shim->phase == PHASE_WAITING)
         shim->phase = PHASE_GONE;
     else if (command.kind == SHIM_KILL)
@@ -266,27 +289,40 @@ static void look_at_children(struct shim *shim)
     }
 }
 
-static int wait_ms(const struct shim *shim)
+static bool has_come(uint64_t at_ms, uint64_t now)
 {
-    uint64_t now = now_ms();
+    return at_ms != 0 && at_ms <= now;
+}
 
-    if (shim->deadline_ms == 0)
-        return -1;
-    return shim->deadline_ms <= now ? 0 : (int)(shim->deadline_ms - now);
+/* A timer of CLOCK_BOOTTIME and not poll's own: that one stands still while the machine is suspended, and the broker's
+ * clock does not. */
+static void arm_timer(const struct shim *shim)
+{
+    uint64_t at_ms = shim->deadline_ms;
+
+    if (shim->fence_ms != 0 && (at_ms == 0 || shim->fence_ms < at_ms))
+        at_ms = shim->fence_ms;
+    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000) * 1000000}};
+    (void)timerfd_settime(shim->timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 static void run(struct shim *shim)
 {
     while (shim->phase != PHASE_GONE) {
-        struct pollfd items[] = {{.fd = shim->signals, .events = POLLIN}, {.fd = shim->control, .events = POLLIN}};
-        if (poll(items, 2, wait_ms(shim)) > 0) {
+        struct pollfd items[] = {{.fd = shim->signals, .events = POLLIN},
+                                 {.fd = shim->control, .events = POLLIN},
+                                 {.fd = shim->timer, .events = POLLIN}};
+        arm_timer(shim);
+        if (poll(items, 3, -1) > 0) {
             if (items[0].revents != 0)
                 handle_signals(shim);
             if (items[1].revents != 0)
                 handle_command(shim);
         }
         look_at_children(shim);
-        if (shim->phase != PHASE_GONE && shim->deadline_ms != 0 && shim->deadline_ms <= now_ms())
+        if (shim->phase != PHASE_GONE && has_come(shim->fence_ms, now_ms()))
+            fence_passed(shim);
+        if (shim->phase != PHASE_GONE && has_come(shim->deadline_ms, now_ms()))
             kill_all(shim);
     }
 }
@@ -348,7 +384,8 @@ static bool prepare(struct shim *shim)
     if (sigprocmask(SIG_SETMASK, &all, NULL) != 0)
         return false;
     shim->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-    return shim->signals >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+    shim->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    return shim->signals >= 0 && shim->timer >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
 }
 
 int main(void)

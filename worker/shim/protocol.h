@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define SHIM_VERSION 1
+#define SHIM_VERSION 2
 #define SHIM_ORDER_MAX 1048576U
 
 /* The descriptors that a shim is born with, besides the usual three. */
@@ -18,11 +18,14 @@ enum shim_command_kind {
     SHIM_BEGIN = 1,     /* the order is written: start the agent */
     SHIM_TERMINATE = 2, /* SIGTERM to every process of the run */
     SHIM_KILL = 3,      /* SIGKILL to every process of the run until none is left */
+    SHIM_FENCE = 4,     /* when fence_ms has come, end the run without being told: SIGTERM, at most grace_ms, SIGKILL */
 };
 
 struct shim_command {
     uint16_t version;
     uint16_t kind;
+    uint32_t grace_ms; /* of FENCE, as the following */
+    uint64_t fence_ms; /* CLOCK_BOOTTIME; takes the place of the one before */
 };
 
 /* The order: this, then texts that end in NUL: program, working directory, files for stdin, stdout and stderr, the
@@ -65,8 +68,8 @@ struct shim_report {
     int32_t exit_status; /* -1 = none: it did not start, or a signal ended it */
     int32_t signal;      /* 0 = none */
     uint32_t killed;     /* descendants that had to be killed after the end of the main process, or with it */
-    uint32_t reserved;
-    uint64_t user_us; /* of all processes of the run, as the following */
+    uint32_t alone;      /* 1 = the shim has ended it without being told: its fence time had come */
+    uint64_t user_us;    /* of all processes of the run, as the following */
     uint64_t system_us;
     uint64_t memory_peak_bytes; /* of the largest single process */
 };
