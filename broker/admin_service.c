@@ -1,5 +1,6 @@
 /* The service Admin: what operators ask. */
 #include "broker/convert.h"
+#include "broker/jobs_service.h"
 #include "broker/shell.h"
 
 #include "common/base/clock.h"
@@ -9,6 +10,7 @@
 
 #define SMALL_REQUEST_MAX 4096
 #define IDS_REQUEST_MAX ((uint32_t)16 * 1024) /* a thousand ids and more */
+#define ORDER_REQUEST_MAX ((uint32_t)16 * 1024)
 
 static struct shell *shell_of(Ganger__V1__Admin_Service *service)
 {
@@ -358,6 +360,10 @@ const struct rpc_method admin_methods[] = {
     {.name = "MoveTasks", .request_max = IDS_REQUEST_MAX},
     {.name = "SetLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "ListLimits", .request_max = SMALL_REQUEST_MAX},
+    {.name = "StartJob", .request_max = ORDER_REQUEST_MAX},
+    {.name = "PreviewJob", .request_max = ORDER_REQUEST_MAX},
+    {.name = "ListJobs", .request_max = SMALL_REQUEST_MAX},
+    {.name = "CancelJob", .request_max = SMALL_REQUEST_MAX},
 };
 
 void admin_service_init(struct admin_service *service, struct shell *shell)

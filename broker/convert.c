@@ -29,6 +29,16 @@ struct label *labels_of_messages(struct arena *arena, Ganger__V1__Label *const *
     return labels;
 }
 
+uint32_t bits_of_states(const Ganger__V1__TaskState *states, size_t count)
+{
+    uint32_t bits = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if ((unsigned int)states[i] < TASK_STATES)
+            bits |= 1U << (unsigned int)states[i];
+    return bits;
+}
+
 struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *const *messages, size_t count)
 {
     struct task_spec *specs = arena_zero(arena, count, sizeof *specs);
@@ -130,7 +140,7 @@ Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct pro
     return pointers;
 }
 
-static Ganger__V1__Label **messages_of_labels(struct arena *arena, const struct label *labels, size_t count)
+Ganger__V1__Label **messages_of_labels(struct arena *arena, const struct label *labels, size_t count)
 {
     Ganger__V1__Label **pointers = arena_zero(arena, count, sizeof(Ganger__V1__Label *));
     Ganger__V1__Label *messages = arena_zero(arena, count, sizeof *messages);

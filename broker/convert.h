@@ -13,9 +13,13 @@
 struct bytes bytes_of_message(ProtobufCBinaryData data);
 struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *const *messages, size_t count);
 struct label *labels_of_messages(struct arena *arena, Ganger__V1__Label *const *messages, size_t count);
+Ganger__V1__Label **messages_of_labels(struct arena *arena, const struct label *labels, size_t count);
 struct outcome outcome_of_message(const Ganger__V1__Outcome *message); /* NULL is an empty one */
 struct run_name *runs_of_messages(struct arena *arena, Ganger__V1__Lease *const *messages, size_t count);
 struct profile *profiles_of_messages(struct arena *arena, Ganger__V1__Profile *const *messages, size_t count);
+
+/* One bit for each; one that the broker does not know is none. */
+uint32_t bits_of_states(const Ganger__V1__TaskState *states, size_t count);
 
 Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *view);
 Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct profile *profiles, size_t count);

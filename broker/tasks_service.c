@@ -122,16 +122,6 @@ static void watch_tasks(Ganger__V1__Tasks_Service *service, const Ganger__V1__Wa
         rpc_call_refuse(closure_data, &error);
 }
 
-static uint32_t bits_of_states(const Ganger__V1__ListTasksRequest *request)
-{
-    uint32_t bits = 0;
-
-    for (size_t i = 0; i < request->n_states; i++)
-        if ((unsigned int)request->states[i] < TASK_STATES)
-            bits |= 1U << (unsigned int)request->states[i];
-    return bits;
-}
-
 static void list_tasks(Ganger__V1__Tasks_Service *service, const Ganger__V1__ListTasksRequest *request,
                        Ganger__V1__ListTasksResponse_Closure closure, void *closure_data)
 {
@@ -139,14 +129,16 @@ static void list_tasks(Ganger__V1__Tasks_Service *service, const Ganger__V1__Lis
     Ganger__V1__ListTasksResponse response = GANGER__V1__LIST_TASKS_RESPONSE__INIT;
     struct command command = {
         .kind = COMMAND_LIST,
-        .list = {.namespace = request->namespace_,
-                 .queue = request->queue,
-                 .agent_type = request->agent_type,
-                 .states = bits_of_states(request),
-                 .labels = labels_of_messages(&shell->arena, request->labels, request->n_labels),
-                 .label_count = request->n_labels,
-                 .min_task_id = request->min_task_id,
-                 .max_task_id = request->max_task_id,
+        .list = {.filter = {.namespace = request->namespace_,
+                            .queue = request->queue,
+                            .agent_type = request->agent_type,
+                            .states = bits_of_states(request->states, request->n_states),
+                            .labels = labels_of_messages(&shell->arena, request->labels, request->n_labels),
+                            .label_count = request->n_labels,
+                            .min_task_id = request->min_task_id,
+                            .max_task_id = request->max_task_id,
+                            .parent_id = request->parent_id,
+                            .ended_before_ms = request->ended_before_ms},
                  .newest_first = request->newest_first,
                  .page_size = request->page_size,
                  .page_token = request->page_token},
@@ -169,14 +161,16 @@ static void cancel_task(Ganger__V1__Tasks_Service *service, const Ganger__V1__Ca
 {
     struct shell *shell = shell_of(service);
     Ganger__V1__CancelTaskResponse response = GANGER__V1__CANCEL_TASK_RESPONSE__INIT;
-    struct command command = {.kind = COMMAND_CANCEL,
-                              .cancel = {.task_id = request->task_id, .reason = request->reason}};
+    struct command command = {
+        .kind = COMMAND_CANCEL,
+        .cancel = {.task_id = request->task_id, .reason = request->reason, .cascade = request->cascade}};
     const struct answer *answer = shell_ask_for(shell, &command, closure_data);
 
     (void)closure;
     if (answer == NULL)
         return;
     response.task = message_of_task(&shell->arena, answer->task);
+    response.job_id = answer->job_id;
     rpc_call_reply(closure_data, &response.base);
 }
 

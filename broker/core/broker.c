@@ -50,6 +50,10 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_SET_QUEUE] = step_set_queue,
     [COMMAND_DRAIN] = step_drain,
     [COMMAND_MOVE] = step_move,
+    [COMMAND_START_JOB] = step_start_job,
+    [COMMAND_PREVIEW_JOB] = step_preview_job,
+    [COMMAND_LIST_JOBS] = step_list_jobs,
+    [COMMAND_CANCEL_JOB] = step_cancel_job,
 };
 
 struct broker *broker_new(const struct broker_settings *settings)
@@ -112,6 +116,8 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
         status = drains_load(&broker->drains, txn);
     if (status == STATUS_OK)
         status = releases_load(broker, txn);
+    if (status == STATUS_OK)
+        status = jobs_load(broker, txn);
     if (status == STATUS_DATA_LOSS)
         return error_set(error, status, "DAMAGED_STORE",
                          "the store's counters, lanes, limits, queues or drains are damaged; restore it from a backup");
@@ -156,7 +162,7 @@ enum status broker_step(struct broker *broker, struct store_txn *txn, struct bro
         return status;
     if (status != STATUS_OK)
         effects_refuse(effects, command->token, command->kind, &step.error);
-    TRY(releases_go_on(&step, &broker->releases_left));
+    TRY(jobs_release(&step));
     return claims_wake(&step);
 }
 
@@ -164,12 +170,13 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
 {
     struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects, .who = ""};
 
-    broker->releases_left = RELEASED_MAX;
+    broker->work_left = WORK_AT_ONCE;
     agents_expire(&broker->agents, now.store_ms);
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
     TRY(uniques_tick(&step, broker->settings.tick_max));
-    TRY(releases_go_on(&step, &broker->releases_left));
+    TRY(jobs_tick(&step));
+    TRY(jobs_release(&step));
     TRY(trail_trim(&step));
     gates_tick(&step);
     return claims_wake(&step);
@@ -203,7 +210,7 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
     least_ms = uniques_ms < least_ms ? uniques_ms : least_ms;
     uint64_t gates_ms = gates_next_ms(broker, &now);
     least_ms = gates_ms < least_ms ? gates_ms : least_ms;
-    if (broker->has_releases)
+    if (broker->jobs.count > 0)
         least_ms = 0;
     uint64_t unsaved_ms = unsaved_for_ms(broker, now);
     uint64_t save_ms = save_interval_ms(broker) > unsaved_ms ? save_interval_ms(broker) - unsaved_ms : 0;

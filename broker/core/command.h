@@ -127,15 +127,22 @@ struct command_note {
     const char *why;
 };
 
-struct command_list {
+/* Which tasks are meant. Zero and empty mean all. */
+struct task_filter {
     const char *namespace;
     const char *queue;
     const char *agent_type;
-    uint32_t states; /* one bit each; 0 = all */
+    uint32_t states; /* one bit each */
     const struct label *labels;
     size_t label_count;
     uint64_t min_task_id;
     uint64_t max_task_id;
+    uint64_t parent_id;
+    uint64_t ended_before_ms; /* Unix time */
+};
+
+struct command_list {
+    struct task_filter filter;
     bool newest_first;
     uint32_t page_size;
     uint64_t page_token;
@@ -144,6 +151,7 @@ struct command_list {
 struct command_cancel {
     uint64_t task_id;
     const char *reason;
+    bool cascade; /* its children as well, and theirs */
 };
 
 struct command_retry {
@@ -356,6 +364,41 @@ struct command_queue_stats {
     const char *namespace;
 };
 
+/* What is done to many tasks. The numbers are those of the protocol's JobKind, kept in records. */
+enum job_kind {
+    JOB_RELEASE = 1, /* tells those that wait for an ended task */
+    JOB_CASCADE = 2, /* cancels the descendants of a task */
+    JOB_CANCEL = 3,
+    JOB_RETRY = 4,
+    JOB_PURGE = 5, /* removes ended tasks */
+    JOB_KINDS,
+};
+
+struct job_order {
+    enum job_kind kind;
+    struct task_filter filter;
+    uint64_t root_id; /* of a cascade */
+    const char *reason;
+    bool force; /* retries COMPLETED ones too */
+};
+
+struct command_start_job {
+    struct job_order order;
+};
+
+struct command_preview_job {
+    struct job_order order;
+    uint64_t page_token;
+};
+
+struct command_list_jobs {
+    uint64_t job_id; /* this one alone; 0 = all */
+};
+
+struct command_cancel_job {
+    uint64_t job_id;
+};
+
 enum command_kind {
     COMMAND_SUBMIT,
     COMMAND_GET,
@@ -390,6 +433,10 @@ enum command_kind {
     COMMAND_NOTE, /* an event of an act that the shell has done; has no answer */
     COMMAND_DRAIN,
     COMMAND_MOVE,
+    COMMAND_START_JOB,
+    COMMAND_PREVIEW_JOB,
+    COMMAND_LIST_JOBS,
+    COMMAND_CANCEL_JOB,
     COMMAND_KINDS,
 };
 
@@ -416,6 +463,10 @@ struct command {
         struct command_ask_suspend ask_suspend;
         struct command_resume resume;
         struct command_update update;
+        struct command_start_job start_job;
+        struct command_preview_job preview_job;
+        struct command_list_jobs list_jobs;
+        struct command_cancel_job cancel_job;
         struct command_queue_stats queue_stats;
         struct command_history history;
         struct command_note note;

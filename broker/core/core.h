@@ -7,6 +7,7 @@
 #include "broker/core/counters.h"
 #include "broker/core/drain.h"
 #include "broker/core/effect.h"
+#include "broker/core/job.h"
 #include "broker/core/lane.h"
 #include "broker/core/parked.h"
 #include "broker/core/run.h"
@@ -19,12 +20,13 @@
 struct broker {
     struct broker_settings settings;
     struct counters counters;
-    uint64_t newest_seen;   /* a revision of this store that a peer has seen and the store has not, 0 = none */
-    bool is_dirty;          /* the counters are to be saved */
-    uint64_t opened_ms;     /* store time: every lease gets a full term from here */
-    uint64_t jitter;        /* the state of the generator */
-    bool has_releases;      /* tasks have ended for which others wait that have not heard of it */
-    uint32_t releases_left; /* tasks that this batch may release at once */
+    uint64_t newest_seen; /* a revision of this store that a peer has seen and the store has not, 0 = none */
+    bool is_dirty;        /* the counters are to be saved */
+    uint64_t opened_ms;   /* store time: every lease gets a full term from here */
+    uint64_t jitter;      /* the state of the generator */
+    bool has_releases;    /* tasks have ended for which others wait that have not heard of it */
+    uint32_t work_left;   /* that the commands of this batch may do beyond their own tasks */
+    struct jobs jobs;
     struct broker_totals totals;
     struct lanes lanes;
     struct agents agents;
@@ -79,6 +81,10 @@ enum status step_move(struct step *step, const struct command *command) NODISCAR
 enum status step_drain(struct step *step, const struct command *command) NODISCARD;
 enum status step_set_queue(struct step *step, const struct command *command) NODISCARD;
 enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;
+enum status step_start_job(struct step *step, const struct command *command) NODISCARD;
+enum status step_preview_job(struct step *step, const struct command *command) NODISCARD;
+enum status step_list_jobs(struct step *step, const struct command *command) NODISCARD;
+enum status step_cancel_job(struct step *step, const struct command *command) NODISCARD;
 
 /* What the broker tells holders to count with. */
 struct terms broker_terms(const struct broker *broker);

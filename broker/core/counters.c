@@ -30,6 +30,7 @@ enum status counters_load(struct store_txn *txn, struct counters *ret_counters)
         .fence = reader_u64(&reader),
         .revision = reader_u64(&reader),
         .lane = reader_u32(&reader),
+        .job_id = reader_u64(&reader),
         .sessions = reader_u64(&reader),
         .store_ms = reader_u64(&reader),
         .events = reader_u64(&reader),
@@ -57,6 +58,7 @@ void counters_save(struct store_txn *txn, const struct counters *counters)
     buffer_add_u64(&buffer, counters->fence);
     buffer_add_u64(&buffer, counters->revision);
     buffer_add_u32(&buffer, counters->lane);
+    buffer_add_u64(&buffer, counters->job_id);
     buffer_add_u64(&buffer, counters->sessions);
     buffer_add_u64(&buffer, counters->store_ms);
     buffer_add_u64(&buffer, counters->events);

@@ -16,6 +16,7 @@ struct counters {
     uint64_t fence;           /* likewise */
     uint64_t revision;        /* likewise */
     uint32_t lane;            /* likewise */
+    uint64_t job_id;          /* likewise */
     uint64_t sessions;        /* open ones */
     uint64_t store_ms;        /* the store's own time at the last commit */
     uint64_t events;          /* rows of the event table */

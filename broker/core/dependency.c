@@ -31,15 +31,14 @@ const uint64_t *dependencies_resolve(struct step *step, const struct task_spec *
     return all;
 }
 
-/* One of depends_on. */
-static enum status decide_task(struct step *step, size_t i, uint64_t id, struct error *error)
+static enum status decide_task(struct step *step, const char *field, size_t i, uint64_t id, struct error *error)
 {
     struct task task;
     char text[ID_TEXT_SIZE];
     enum status status = task_load(step, id, &task);
 
     if (status == STATUS_NOT_FOUND)
-        return error_set(error, status, "NO_SUCH_DEPENDENCY", "depends_on[%zu]: there is no task %s", i,
+        return error_set(error, status, "NO_SUCH_DEPENDENCY", "%s[%zu]: there is no task %s", field, i,
                          id_format(id, text));
     if (status != STATUS_OK && step->error.status == status)
         *error = step->error;
@@ -81,10 +80,23 @@ enum status dependencies_decide(struct step *step, const struct command_submit *
 
     TRY(limits_check_dependencies(spec, error));
     for (size_t k = 0; k < spec->depends_on_count; k++)
-        TRY(decide_task(step, k, spec->depends_on[k], error));
+        TRY(decide_task(step, "depends_on", k, spec->depends_on[k], error));
     for (size_t k = 0; k < spec->depends_on_index_count; k++)
         TRY(decide_index(submit, k, spec->depends_on_index[k], error));
     return spec->parent_id > 0 ? decide_parent(step, spec->parent_id, error) : STATUS_OK;
+}
+
+enum status dependencies_decide_known(struct step *step, const struct command_submit *submit, size_t i,
+                                      const struct submit_outcome *outcomes, struct error *error)
+{
+    const struct task_spec *spec = &submit->specs[i];
+
+    for (size_t k = 0; k < spec->depends_on_index_count; k++) {
+        uint64_t known_id = outcomes[spec->depends_on_index[k]].task_id;
+        if (known_id != 0)
+            TRY(decide_task(step, "depends_on_index", k, known_id, error));
+    }
+    return STATUS_OK;
 }
 
 /* A walk through the tasks of a submit, along depends_on_index. */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/core/command.h"
+#include "broker/core/effect.h"
 #include "broker/core/task.h"
 #include "common/base/status.h"
 
@@ -15,6 +16,10 @@ struct step;
  * FAILED_PRECONDITION/PARENT_ENDED. */
 enum status dependencies_decide(struct step *step, const struct command_submit *submit, size_t i, struct error *error)
     NODISCARD;
+/* The same for those of an atomic submit that task i depends on and that are there already: by their idempotency keys.
+ * Once all are decided. */
+enum status dependencies_decide_known(struct step *step, const struct command_submit *submit, size_t i,
+                                      const struct submit_outcome *outcomes, struct error *error) NODISCARD;
 /* INVALID_ARGUMENT/DEPENDENCY_CYCLE, with the indexes, where tasks of the submit wait for each other. */
 enum status dependencies_check_cycles(struct step *step, const struct command_submit *submit) NODISCARD;
 

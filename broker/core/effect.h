@@ -9,6 +9,8 @@
 #include "common/base/arena.h"
 #include "common/base/status.h"
 
+struct job;
+
 /* A task as it is now. */
 struct task_view {
     uint64_t id;
@@ -155,17 +157,33 @@ struct wait_reason {
 };
 #define WAIT_REASONS_MAX 32
 
+/* Of what a job would be about, one page. */
+struct preview {
+    uint64_t matched;
+    uint64_t looked_at;
+    const struct task_view **sample;
+    size_t sample_count;
+    uint64_t next_page_token; /* 0 = that was the last page */
+};
+
 struct answer {
     struct answer *next;
     uint64_t token;
     enum command_kind kind;      /* of the command that it answers: which member of the union counts */
     const struct error *refusal; /* NULL: a good one */
+    uint64_t job_id;             /* cancel: the job that goes on with it; 0 = none */
     union {
         struct {
             struct submit_outcome *outcomes;
             size_t count;
         } submit;                     /* also move: with its id each, also when refused */
         const struct task_view *task; /* get, cancel, retry */
+        const struct job *job;        /* start, cancel */
+        struct {
+            const struct job **jobs;
+            size_t count;
+        } jobs;
+        struct preview preview;
         struct {
             const struct task_view **tasks;
             size_t count;

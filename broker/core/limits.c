@@ -161,12 +161,23 @@ enum status limits_check_submit(const struct command_submit *submit, struct erro
     return STATUS_OK;
 }
 
+static enum status check_filter(const struct task_filter *filter, struct error *error)
+{
+    TRY(limits_check_name("namespace", filter->namespace, error));
+    TRY(limits_check_name("queue", filter->queue, error));
+    TRY(limits_check_name("agent_type", filter->agent_type, error));
+    return check_labels(filter->labels, filter->label_count, error);
+}
+
+enum status limits_check_order(const struct job_order *order, struct error *error)
+{
+    TRY(check_filter(&order->filter, error));
+    return check_size("reason", strlen(order->reason), REASON_MAX, error);
+}
+
 enum status limits_check_list(const struct command_list *list, struct error *error)
 {
-    TRY(limits_check_name("namespace", list->namespace, error));
-    TRY(limits_check_name("queue", list->queue, error));
-    TRY(limits_check_name("agent_type", list->agent_type, error));
-    TRY(check_labels(list->labels, list->label_count, error));
+    TRY(check_filter(&list->filter, error));
     return check_count("page_size", list->page_size, PAGE_MAX, error);
 }
 

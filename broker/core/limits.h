@@ -47,6 +47,7 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
 enum status limits_check_dependencies(const struct task_spec *spec, struct error *error) NODISCARD;
 /* The request as a whole, without its tasks. */
 enum status limits_check_submit(const struct command_submit *submit, struct error *error) NODISCARD;
+enum status limits_check_order(const struct job_order *order, struct error *error) NODISCARD;
 enum status limits_check_list(const struct command_list *list, struct error *error) NODISCARD;
 /* A checkpoint or an answer. */
 enum status limits_check_checkpoint(const char *field, struct bytes content, struct error *error) NODISCARD;

@@ -76,6 +76,28 @@ const char *record_text(struct reader *reader)
     return (const char *)text.data;
 }
 
+void record_add_labels(struct buffer *buffer, const struct label *labels, size_t count)
+{
+    buffer_add_u8(buffer, (uint8_t)count);
+    for (size_t i = 0; i < count; i++) {
+        record_add_text(buffer, labels[i].key);
+        record_add_text(buffer, labels[i].value);
+    }
+}
+
+const struct label *record_labels(struct reader *reader, struct arena *arena, size_t *ret_count)
+{
+    size_t count = reader_u8(reader);
+    struct label *labels = arena_zero(arena, count, sizeof *labels);
+
+    for (size_t i = 0; i < count; i++) {
+        labels[i].key = record_text(reader);
+        labels[i].value = record_text(reader);
+    }
+    *ret_count = count;
+    return labels;
+}
+
 static uint8_t *put_u8(uint8_t *at, uint8_t value)
 {
     *at = value;
@@ -309,11 +331,7 @@ struct bytes record_of_body(struct buffer *buffer, uint64_t id, const struct tas
     buffer_add_u64(buffer, spec->delay_ms);
     record_add_text(buffer, spec->title);
     record_add_text(buffer, spec->content_type);
-    buffer_add_u8(buffer, (uint8_t)spec->label_count);
-    for (size_t i = 0; i < spec->label_count; i++) {
-        record_add_text(buffer, spec->labels[i].key);
-        record_add_text(buffer, spec->labels[i].value);
-    }
+    record_add_labels(buffer, spec->labels, spec->label_count);
     add_extras(buffer, spec);
     buffer_add_sized(buffer, spec->payload);
     return record_seal(buffer, id);
@@ -329,13 +347,7 @@ bool record_read_body(struct bytes value, uint64_t id, struct arena *arena, stru
     spec->delay_ms = reader_u64(&reader);
     spec->title = record_text(&reader);
     spec->content_type = record_text(&reader);
-    spec->label_count = reader_u8(&reader);
-    struct label *labels = arena_zero(arena, spec->label_count, sizeof *labels);
-    for (size_t i = 0; i < spec->label_count; i++) {
-        labels[i].key = record_text(&reader);
-        labels[i].value = record_text(&reader);
-    }
-    spec->labels = labels;
+    spec->labels = record_labels(&reader, arena, &spec->label_count);
     read_extras(&reader, arena, spec);
     spec->payload = reader_sized(&reader);
     return !reader.failed;

@@ -20,6 +20,10 @@ void record_add_text(struct buffer *buffer, const char *text);
 /* Borrowed; "" and a failed reader when it is none. */
 const char *record_text(struct reader *reader);
 
+void record_add_labels(struct buffer *buffer, const struct label *labels, size_t count);
+/* In the arena, their texts borrowed. */
+const struct label *record_labels(struct reader *reader, struct arena *arena, size_t *ret_count);
+
 /* The state record: small, rewritten at every move. */
 struct bytes record_of_task(struct buffer *buffer, const struct task *task);
 bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task);

@@ -64,7 +64,7 @@ static void unblock(struct step *step, struct task *task, uint64_t ended_id)
     task_write(step, task);
 }
 
-/* cost: in tasks; to end one with many dependencies takes more. */
+/* To end one with many dependencies takes more work. */
 static enum status release_one(struct step *step, const struct task *ended, uint64_t waiting_id, uint32_t *ret_cost)
 {
     struct key key = key_waits(ended->id, waiting_id);
@@ -76,7 +76,7 @@ static enum status release_one(struct step *step, const struct task *ended, uint
     store_delete(step->txn, TABLE_WAITS, key_bytes(&key));
     if (status != STATUS_OK || task.now.state != TASK_BLOCKED || task.open_dependencies == 0)
         return STATUS_OK;
-    *ret_cost = 1 + task.open_dependencies / 16;
+    *ret_cost = WORK_OF_CHANGE + task.open_dependencies - 1;
     if (dependency_fails(ended->now.state, task.dependency_policy))
         dependency_failed(step, &task, ended->id, ended->now.state);
     else
@@ -85,14 +85,15 @@ static enum status release_one(struct step *step, const struct task *ended, uint
 }
 
 /* Those that wait for one ended task. NOT_FOUND when there are no more of them. */
-static enum status release_those_of(struct step *step, const struct task *ended, uint32_t *left)
+static enum status release_those_of(struct step *step, const struct task *ended, uint32_t *work, uint64_t *done)
 {
-    while (*left > 0) {
+    while (*work > 0) {
         uint64_t waiting_id = 0;
-        uint32_t cost = 1;
+        uint32_t cost = WORK_OF_CHANGE;
         TRY(pair_first(step->txn, TABLE_WAITS, key_waits(ended->id, 0), &waiting_id));
         TRY(release_one(step, ended, waiting_id, &cost));
-        *left -= cost < *left ? cost : *left;
+        *work -= cost < *work ? cost : *work;
+        ++*done;
     }
     return STATUS_OK;
 }
@@ -141,9 +142,9 @@ static enum status next_ended(struct step *step, struct task *ret_ended)
     return STATUS_OK;
 }
 
-enum status releases_go_on(struct step *step, uint32_t *left)
+enum status releases_go_on(struct step *step, uint32_t *work, uint64_t *done)
 {
-    while (step->broker->has_releases && *left > 0) {
+    while (step->broker->has_releases && *work > 0) {
         struct task ended;
         enum status status = next_ended(step, &ended);
         if (status == STATUS_NOT_FOUND) {
@@ -151,7 +152,7 @@ enum status releases_go_on(struct step *step, uint32_t *left)
             return STATUS_OK;
         }
         TRY(status);
-        status = release_those_of(step, &ended, left);
+        status = release_those_of(step, &ended, work, done);
         if (status == STATUS_NOT_FOUND) {
             struct key key = key_walk(RELEASES_JOB, ended.id);
             store_delete(step->txn, TABLE_WALK, key_bytes(&key));

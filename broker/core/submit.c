@@ -160,6 +160,23 @@ static enum status add_task(struct step *step, const struct submission *submissi
     return STATUS_OK;
 }
 
+/* What can be told of an atomic submit when all its tasks are decided. */
+static enum status decide_together(struct step *step, const struct submission *submission)
+{
+    const struct command_submit *submit = submission->submit;
+    const struct submit_outcome *outcomes = submission->outcomes;
+
+    for (size_t i = 0; i < submit->spec_count; i++) {
+        struct error error = {0};
+        enum status status =
+            outcomes[i].task_id != 0 ? STATUS_OK : dependencies_decide_known(step, submit, i, outcomes, &error);
+        if (status != STATUS_OK && error.status == status)
+            return error_set(&step->error, status, error.reason, "tasks[%zu].%s", i, error.message);
+        TRY(status);
+    }
+    return dependencies_check_cycles(step, submit);
+}
+
 /* Each task on its own, or, when they are submitted as one, the first refusal refuses all. */
 static enum status decide_all(struct step *step, struct submission *submission, const struct submit_outcome *known)
 {
@@ -185,7 +202,7 @@ static enum status decide_all(struct step *step, struct submission *submission, 
         outcomes[i].refusal = refusal;
         outcomes[i].retry_after_ms = strcmp(error.reason, "QUEUE_FULL") == 0 ? QUEUE_RETRY_AFTER_MS : 0;
     }
-    return submit->atomic ? dependencies_check_cycles(step, submit) : STATUS_OK;
+    return submit->atomic ? decide_together(step, submission) : STATUS_OK;
 }
 
 /* The ids come first: a task may wait for one behind it. */

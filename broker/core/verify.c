@@ -2,7 +2,6 @@
 
 #include "broker/core/checkpoint.h"
 #include "broker/core/record.h"
-#include "broker/core/release.h"
 #include "common/base/id.h"
 
 #include <stdarg.h>
@@ -39,55 +38,6 @@ static enum status check_rows(struct scan *scan, const struct task *task)
         TRY(status);
         scan->expected[rows[i].table]++;
     }
-    return STATUS_OK;
-}
-
-static enum status has_row(struct scan *scan, enum broker_table table, struct key key, bool *ret_has)
-{
-    struct bytes value;
-    enum status status = store_get(scan->txn, table, key_bytes(&key), &value);
-
-    *ret_has = status == STATUS_OK;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-/* Whether a task that is waited for will tell of its end. */
-static enum status check_dependency(struct scan *scan, uint64_t id, const char *waiting)
-{
-    struct key key = key_of_id(id);
-    struct task task = {0};
-    struct bytes value;
-    bool walks = false;
-    char text[ID_TEXT_SIZE];
-    enum status status = store_get(scan->txn, TABLE_STATE, key_bytes(&key), &value);
-
-    if (status == STATUS_OK && !record_read_task(value, id, &task))
-        return STATUS_OK; /* which its own scan names */
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    TRY(has_row(scan, TABLE_WALK, key_walk(RELEASES_JOB, id), &walks));
-    bool lives = status == STATUS_OK && !task_has_ended(task.now.state);
-    if (lives ? !task.has_waits : !walks)
-        problem(scan, "task %s waits for task %s, which will not tell it of its end", waiting, id_format(id, text));
-    return STATUS_OK;
-}
-
-static enum status check_waits(struct scan *scan, const struct task *task, const struct task_spec *spec)
-{
-    uint32_t open = 0;
-    char text[ID_TEXT_SIZE];
-
-    for (size_t i = 0; i < spec->depends_on_count && task->now.state == TASK_BLOCKED; i++) {
-        bool waits = false;
-        TRY(has_row(scan, TABLE_WAITS, key_waits(spec->depends_on[i], task->id), &waits));
-        if (waits)
-            TRY(check_dependency(scan, spec->depends_on[i], id_format(task->id, text)));
-        open += waits;
-    }
-    if (open != task->open_dependencies || (task->now.state == TASK_BLOCKED && open == 0))
-        problem(scan, "task %s waits for %u tasks, %u are counted", id_format(task->id, text), open,
-                task->open_dependencies);
-    scan->expected[TABLE_WAITS] += open;
     return STATUS_OK;
 }
 
@@ -316,6 +266,7 @@ static enum status scan_all(struct scan *scan)
     check_limits_of_lanes(scan);
     TRY(check_events(scan, &counters));
     TRY(check_keys(scan, &counters));
+    TRY(check_jobs(scan, &counters));
     return check_counts(scan, &counters);
 }
 

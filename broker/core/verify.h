@@ -29,3 +29,10 @@ enum status check_keys(struct scan *scan, const struct counters *counters) NODIS
 enum status check_last_event(struct scan *scan, const struct task *task, const struct counters *counters) NODISCARD;
 /* All events: none is missing, and each goes on where the task's one before it has led. */
 enum status check_events(struct scan *scan, const struct counters *counters) NODISCARD;
+
+/* verify_jobs.c */
+
+/* The rows of a task that waits for others, and that those will tell it. */
+enum status check_waits(struct scan *scan, const struct task *task, const struct task_spec *spec) NODISCARD;
+/* All jobs, and what is on their walks. */
+enum status check_jobs(struct scan *scan, const struct counters *counters) NODISCARD;

@@ -1,8 +1,10 @@
+#include "broker/core/job.h"
 #include "broker/core/limits.h"
-#include "broker/core/release.h"
 #include "tests/broker/fixture.h"
 
 #include <stdlib.h>
+
+#define AT_ONCE (WORK_AT_ONCE / WORK_OF_CHANGE)
 
 static uint64_t submit_after(struct world *world, const uint64_t *ids, size_t count, enum dependency_policy policy)
 {
@@ -343,6 +345,30 @@ Test(dependency, that_cannot_be_is_refused_by_name)
     world_close(world);
 }
 
+/* The key of a task holds longer than the task here: a submit that finds it must not begin to write. */
+Test(dependency, by_index_on_a_task_that_is_known_by_its_key_and_gone_is_refused)
+{
+    struct world *world = world_new();
+    struct task_spec specs[] = {spec_of("t"), spec_of("t")};
+    uint32_t first[] = {0};
+    uint64_t other = submit(world, "t");
+    struct command command = command_of_specs(specs, 2);
+
+    specs[0].idempotency_key = "build 7";
+    specs[0].retention_ms = 1;
+    uint64_t known = submit_spec(world, specs[0]);
+    specs[1].depends_on = &other;
+    specs[1].depends_on_count = 1;
+    specs[1].depends_on_index = first;
+    specs[1].depends_on_index_count = 1;
+    (void)world_do(world, &command);
+    cr_assert_eq(get(world, known + 1)->open_dependencies, 2);
+    cancel(world, known);
+    world_pass(world, 1);
+    expect_refusal(world, &command, "NO_SUCH_DEPENDENCY", "tasks[1].depends_on_index[0]: there is no task 0000-0002");
+    world_close(world);
+}
+
 Test(dependency, has_a_bound)
 {
     struct world *world = world_new();
@@ -371,14 +397,14 @@ Test(release, of_more_than_its_bound_goes_on_in_later_batches)
     struct world *world = world_new();
     uint64_t first = submit(world, "t");
     uint64_t next_ms = 0;
-    enum { WAITING = 3 * RELEASED_MAX / 2 };
+    enum { WAITING = 3 * AT_ONCE / 2 };
 
     for (int i = 0; i < WAITING; i++)
         (void)submit_after_one(world, first, 0);
     uint64_t counts[TASK_STATES];
     do_work(world, first);
     broker_counts(world->broker, counts);
-    cr_assert_eq(counts[TASK_READY], RELEASED_MAX);
+    cr_assert_eq(counts[TASK_READY], AT_ONCE);
     world_check(world);
 
     struct command command = {.kind = COMMAND_RETRY, .retry = {.task_id = first, .force = true}};
@@ -388,7 +414,8 @@ Test(release, of_more_than_its_bound_goes_on_in_later_batches)
     cr_assert_eq(broker_next_ms(world->broker, txn, world->now, &next_ms), STATUS_OK);
     store_abort(&txn);
     cr_assert_eq(next_ms, 0, "there is something to do at once");
-    world_pass(world, 0);
+    for (int i = 0; i < WAITING - AT_ONCE; i += WORK_OF_SLICE / WORK_OF_CHANGE)
+        world_pass(world, 0);
     broker_counts(world->broker, counts);
     cr_assert_eq(counts[TASK_READY], WAITING);
     (void)world_do(world, &command);
@@ -410,15 +437,15 @@ Test(release, keeps_the_ended_task_from_being_retried_and_removed_meanwhile)
     spec.retention_ms = 1;
     uint64_t first = submit_spec(world, spec);
     uint64_t second = submit_spec(world, spec);
-    submit_many_after(world, first, 2 * RELEASED_MAX);
-    submit_many_after(world, second, 2 * RELEASED_MAX);
+    submit_many_after(world, first, 2 * AT_ONCE);
+    submit_many_after(world, second, 2 * AT_ONCE);
     cancel(world, first);
     cancel(world, second);
     command.retry.task_id = second;
     world_refused(world, &command, STATUS_FAILED_PRECONDITION, "DEPENDENTS_OPEN");
     world_pass(world, 1); /* its retention is over */
     cr_assert_eq(state_of(world, second), TASK_CANCELED);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 24; i++)
         world_pass(world, 1000);
     command = (struct command){.kind = COMMAND_GET, .get = {.task_id = second}};
     world_refused(world, &command, STATUS_NOT_FOUND, "NO_SUCH_TASK");

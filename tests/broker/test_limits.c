@@ -272,8 +272,9 @@ Test(limits, of_other_commands_hold_past_their_edge)
     struct world *world = world_new();
     static struct run_name held[HELD_MAX + 1];
     struct command cancel_command = {.kind = COMMAND_CANCEL, .cancel = {.task_id = 1, .reason = of_size(256)}};
-    struct command list = {.kind = COMMAND_LIST,
-                           .list = {.namespace = "", .queue = "", .agent_type = "", .page_size = PAGE_MAX + 1}};
+    struct command list = {
+        .kind = COMMAND_LIST,
+        .list = {.filter = {.namespace = "", .queue = "", .agent_type = ""}, .page_size = PAGE_MAX + 1}};
     struct command registration = {
         .kind = COMMAND_REGISTER,
         .registration = {.agent_id = "a", .host = "", .version = "", .held = held, .held_count = HELD_MAX + 1}};

@@ -5,7 +5,7 @@
 
 static struct command list_all(void)
 {
-    return (struct command){.kind = COMMAND_LIST, .list = {.namespace = "", .queue = "", .agent_type = ""}};
+    return (struct command){.kind = COMMAND_LIST, .list = {.filter = {.namespace = "", .queue = "", .agent_type = ""}}};
 }
 
 static void expect_ids(const struct answer *answer, const uint64_t *ids, size_t count)
@@ -34,29 +34,29 @@ Test(list, filters_by_all_that_it_is_given)
 
     struct command command = list_all();
     expect_ids(world_do(world, &command), (uint64_t[]){1, 2, 3, 4}, 4);
-    command.list.namespace = "acme";
+    command.list.filter.namespace = "acme";
     expect_ids(world_do(world, &command), (uint64_t[]){2, 3, 4}, 3);
-    command.list.queue = "night";
+    command.list.filter.queue = "night";
     expect_ids(world_do(world, &command), (uint64_t[]){3, 4}, 2);
-    command.list.agent_type = "a";
+    command.list.filter.agent_type = "a";
     expect_ids(world_do(world, &command), (uint64_t[]){3}, 1);
     command = list_all();
-    command.list.states = 1U << TASK_CANCELED | 1U << TASK_FAILED;
+    command.list.filter.states = 1U << TASK_CANCELED | 1U << TASK_FAILED;
     expect_ids(world_do(world, &command), (uint64_t[]){4}, 1);
     command = list_all();
-    command.list.labels = labels;
-    command.list.label_count = 2;
+    command.list.filter.labels = labels;
+    command.list.filter.label_count = 2;
     expect_ids(world_do(world, &command), (uint64_t[]){4}, 1);
     labels[1].value = "you";
     expect_ids(world_do(world, &command), NULL, 0);
     command = list_all();
-    command.list.min_task_id = 2;
-    command.list.max_task_id = 3;
+    command.list.filter.min_task_id = 2;
+    command.list.filter.max_task_id = 3;
     expect_ids(world_do(world, &command), (uint64_t[]){2, 3}, 2);
     command.list.newest_first = true;
     expect_ids(world_do(world, &command), (uint64_t[]){3, 2}, 2);
-    command.list.min_task_id = 50;
-    command.list.max_task_id = 0;
+    command.list.filter.min_task_id = 50;
+    command.list.filter.max_task_id = 0;
     expect_ids(world_do(world, &command), NULL, 0);
     world_close(world);
 }
@@ -121,7 +121,7 @@ Test(list, looks_at_a_bounded_number_of_tasks)
     for (int i = 0; i < 12; i++)
         (void)world_do(world, &submit_many);
     cancel(world, 11500);
-    command.list.states = 1U << TASK_CANCELED;
+    command.list.filter.states = 1U << TASK_CANCELED;
     do {
         const struct answer *answer = world_do(world, &command);
         calls++;

@@ -172,6 +172,24 @@ static void do_run_word(struct driver *driver)
     }
 }
 
+static void do_job(struct driver *driver)
+{
+    static const uint32_t ended = 1U << TASK_COMPLETED | 1U << TASK_FAILED | 1U << TASK_CANCELED;
+    struct command start = {.kind = COMMAND_START_JOB,
+                            .start_job.order = {.kind = (enum job_kind)(JOB_CANCEL + draw(driver, 3)),
+                                                .filter = {.namespace = "",
+                                                           .queue = queues[draw(driver, 3)],
+                                                           .agent_type = types[draw(driver, 4)],
+                                                           .parent_id = draw(driver, 4) == 0 ? draw_task(driver) : 0},
+                                                .reason = "no more"}};
+    struct command stop = {.kind = COMMAND_CANCEL_JOB, .cancel_job.job_id = 1 + draw(driver, 100)};
+
+    if (start.start_job.order.kind == JOB_PURGE)
+        start.start_job.order.filter.states = ended;
+    (void)ask(driver, &start);
+    (void)ask(driver, &stop);
+}
+
 static void do_steer(struct driver *driver)
 {
     struct command cancel = {.kind = COMMAND_CANCEL, .cancel = {.task_id = draw_task(driver), .reason = "no more"}};
@@ -191,7 +209,10 @@ static void do_steer(struct driver *driver)
     struct command update = command_update(draw_task(driver), fields[draw(driver, 5)], &said);
     struct command *const commands[] = {&cancel, &retry, &ask_suspend, &resume, &update};
 
+    cancel.cancel.cascade = draw(driver, 2) == 0;
     (void)ask(driver, commands[draw(driver, 5)]);
+    if (draw(driver, 10) == 0)
+        do_job(driver);
 }
 
 static void do_limit(struct driver *driver)

@@ -173,6 +173,55 @@ Test(check, finds_every_missing_row)
     world_close(world);
 }
 
+/* A cascade that has not visited all children, and a release that has not reached all who wait. */
+static struct world *world_with_open_jobs(void)
+{
+    struct world *world = world_new();
+    uint64_t root = submit(world, "t");
+    struct task_spec specs[1000];
+
+    for (size_t i = 0; i < 1000; i++) {
+        specs[i] = spec_of("t");
+        specs[i].parent_id = root;
+        specs[i].depends_on = &root;
+        specs[i].depends_on_count = 1;
+    }
+    for (int i = 0; i < 4; i++) {
+        struct command command = command_submit(specs);
+        command.submit.spec_count = 1000;
+        (void)world_do(world, &command);
+    }
+    struct command command = {.kind = COMMAND_CANCEL, .cancel = {.task_id = root, .reason = "", .cascade = true}};
+    (void)world_do(world, &command);
+    return world;
+}
+
+static void expect_problem_with(struct world *world, enum broker_table table, struct key key)
+{
+    struct store_txn *txn = NULL;
+    struct check_report report;
+
+    world_check(world);
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    store_put(txn, table, key_bytes(&key), (struct bytes){0});
+    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
+    cr_assert_gt(report.problems, 0, "a row too many in %s was not found", broker_schema.names[table]);
+    store_abort(&txn);
+}
+
+Test(check, finds_every_missing_row_of_jobs_and_those_that_belong_to_none)
+{
+    struct world *world = world_with_open_jobs();
+
+    expect_problem(world, TABLE_JOB, key_of_id(1));
+    expect_problem(world, TABLE_WALK, key_walk(0, 1));
+    expect_problem_with(world, TABLE_WALK, key_walk(77, 1));
+    expect_problem_with(world, TABLE_WALK, key_walk(0, 4001));
+    expect_problem_with(world, TABLE_WAITS, key_waits(1, 2));
+    expect_problem_with(world, TABLE_JOB, key_of_id(77));
+    world_close(world);
+}
+
 static bool stop_at_once(const struct check_report *report, void *data)
 {
     cr_assert_eq(report->tasks % 1024, 0);

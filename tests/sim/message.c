@@ -61,9 +61,9 @@ struct request *request_new(enum command_kind kind)
     if (kind == COMMAND_FAIL)
         command->fail.outcome = plain_outcome;
     if (kind == COMMAND_LIST) {
-        command->list.namespace = "";
-        command->list.queue = "";
-        command->list.agent_type = "";
+        command->list.filter.namespace = "";
+        command->list.filter.queue = "";
+        command->list.filter.agent_type = "";
     }
     if (kind == COMMAND_SET_LIMIT)
         command->set_limit.reason = "";

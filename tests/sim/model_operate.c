@@ -74,7 +74,7 @@ void model_list(struct judgement *judgement)
         return;
     for (size_t i = model->first; i < model->task_count && at < list->page_size; i++) {
         const struct model_task *task = model->tasks[i];
-        if (task->state == TASK_NONE || (list->states >> task->state & 1U) == 0)
+        if (task->state == TASK_NONE || (list->filter.states >> task->state & 1U) == 0)
             continue;
         if (at >= judgement->own->list.count || judgement->own->list.tasks[at]->id != task->id) {
             world_violated(model->world, "LIST misses task %" PRIu64 ", which is %s", task->id,

@@ -49,7 +49,7 @@ static struct request *list_some(struct world *world)
 {
     struct request *request = request_new(COMMAND_LIST);
 
-    request->command.list.states = (uint32_t)(1 + world_draw(world, (1U << TASK_STATES) - 1));
+    request->command.list.filter.states = (uint32_t)(1 + world_draw(world, (1U << TASK_STATES) - 1));
     request->command.list.page_size = ITEMS_MAX;
     return request;
 }
