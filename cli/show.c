@@ -199,6 +199,10 @@ static void print_next(const Ganger__V1__Task *task, bool has_output)
     }
     if (task_has_ended(task) && task->state != GANGER__V1__TASK_STATE__COMPLETED)
         print_formatted(first, "gangerctl retry %s", id);
+    if (task->state == GANGER__V1__TASK_STATE__SUSPENDED) {
+        print_formatted(first, "gangerctl resume %s", id);
+        first = "";
+    }
     if (!task_has_ended(task)) {
         print_formatted(first, "gangerctl why %s", id);
         print_formatted("", "gangerctl wait %s", id);

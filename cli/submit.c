@@ -4,6 +4,7 @@
 #include "cli/ending.h"
 #include "cli/input.h"
 #include "cli/limit.h"
+#include "cli/spec.h"
 #include "cli/text.h"
 #include "cli/values.h"
 #include "cli/watch.h"
@@ -12,15 +13,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define TITLE_MOST_BYTES 255
 #define TITLE_DERIVED_BYTES 80
-#define CONTENT_TYPE_MOST_BYTES 127
-#define DELAY_MOST_MS (366 * VALUE_DAY_MS)
-#define RUN_TIMEOUT_MOST_MS (30 * VALUE_DAY_MS)
-#define RETENTION_MOST_MS (366 * VALUE_DAY_MS)
-#define BACKOFF_MOST_MS (7 * VALUE_DAY_MS)
-#define ATTEMPTS_MOST 100
 #define FAIRNESS_KEY_MOST_BYTES 63
+#define KEY_MOST_BYTES 127
 #define LIMITS_MOST 4
 #define LINGER_MS 50
 
@@ -32,17 +27,10 @@ enum {
     OPTION_FILE,
     OPTION_EACH,
     OPTION_WAIT,
-    OPTION_PRIORITY,
-    OPTION_LABEL,
-    OPTION_DELAY,
-    OPTION_RUN_TIMEOUT,
-    OPTION_MAX_ATTEMPTS,
-    OPTION_BACKOFF,
-    OPTION_BACKOFF_MAX,
-    OPTION_RETENTION,
-    OPTION_CONTENT_TYPE,
     OPTION_LIMIT,
     OPTION_FAIRNESS_KEY,
+    OPTION_KEY,
+    OPTION_ON_CONFLICT,
 };
 
 static const struct argp_option options[] = {
@@ -53,17 +41,11 @@ static const struct argp_option options[] = {
     {"file", OPTION_FILE, "PATH", 0, "the payload is this file; - is stdin", 0},
     {"each", OPTION_EACH, NULL, 0, "one task per line of stdin, or of --file", 0},
     {"wait", OPTION_WAIT, NULL, 0, "wait until all have ended, with progress", 0},
-    {"priority", OPTION_PRIORITY, "1-9", 0, "1 is first; 5", 0},
-    {"label", OPTION_LABEL, "KEY=VALUE", 0, "to find it by; again for more", 0},
-    {"delay", OPTION_DELAY, "TIME", 0, "not before that time has passed", 0},
-    {"run-timeout", OPTION_RUN_TIMEOUT, "TIME", 0, "the most that one run may take; 24h", 0},
-    {"max-attempts", OPTION_MAX_ATTEMPTS, "COUNT", 0, "how often it is tried; 3", 0},
-    {"backoff", OPTION_BACKOFF, "TIME", 0, "before the second attempt, then doubled; 10s", 0},
-    {"backoff-max", OPTION_BACKOFF_MAX, "TIME", 0, "the most between attempts; 5m", 0},
-    {"retention", OPTION_RETENTION, "TIME", 0, "how long it is kept after its end; 7d", 0},
+    SPEC_OPTION_ROWS,
+    {"key", OPTION_KEY, "TEXT", 0, "your own name for this piece of work, to submit it once", 0},
+    {"on-conflict", OPTION_ON_CONFLICT, "POLICY", 0, "the key is taken: return, reject, replace; return", 0},
     {"limit", OPTION_LIMIT, "NAME", 0, "that its runs count against; again for more", 0},
     {"fairness-key", OPTION_FAIRNESS_KEY, "TEXT", 0, "tasks of different keys take turns", 0},
-    {"content-type", OPTION_CONTENT_TYPE, "TYPE", 0, "of the payload; text/plain; charset=utf-8", 0},
     {0},
 };
 
@@ -85,8 +67,7 @@ const struct command command_submit = {
 };
 
 struct choices {
-    Ganger__V1__TaskSpec spec; /* of every task; its texts are borrowed */
-    struct labels labels;
+    struct spec_choices spec; /* of every task */
     char *limits[LIMITS_MOST];
     char *title;
     const char *file;
@@ -96,31 +77,13 @@ struct choices {
 
 static void choices_done(struct choices *choices)
 {
-    labels_done(&choices->labels);
+    spec_choices_done(&choices->spec);
 }
 DEFINE_CLEANUP_EMBEDDED(struct choices, choices_done)
 
-static enum exit_status take_number(const char *option, const char *value, uint64_t most, uint32_t *ret_number)
-{
-    uint64_t number = 0;
-
-    TRY_DONE(value_number(option, value, 1, most, &number));
-    *ret_number = (uint32_t)number;
-    return EXIT_DONE;
-}
-
-static enum exit_status take_backoff(const char *option, const char *value, uint32_t *ret_backoff_ms)
-{
-    uint64_t backoff_ms = 0;
-
-    TRY_DONE(value_duration(option, value, 1, BACKOFF_MOST_MS, &backoff_ms));
-    *ret_backoff_ms = (uint32_t)backoff_ms;
-    return EXIT_DONE;
-}
-
 static enum exit_status take_limit(struct choices *choices, char *value)
 {
-    Ganger__V1__TaskSpec *spec = &choices->spec;
+    Ganger__V1__TaskSpec *spec = &choices->spec.spec;
 
     if (spec->n_limits == LIMITS_MOST)
         return problem(EXIT_USAGE, "a task names at most 4 limits", NULL, "--limit: \"%.80s\" is one too many", value);
@@ -130,10 +93,31 @@ static enum exit_status take_limit(struct choices *choices, char *value)
     return EXIT_DONE;
 }
 
+static enum exit_status take_policy(const char *value, Ganger__V1__ConflictPolicy *ret_policy)
+{
+    static const struct {
+        const char *name;
+        Ganger__V1__ConflictPolicy policy;
+    } policies[] = {
+        {"return", GANGER__V1__CONFLICT_POLICY__RETURN_EXISTING},
+        {"reject", GANGER__V1__CONFLICT_POLICY__REJECT},
+        {"replace", GANGER__V1__CONFLICT_POLICY__REPLACE},
+    };
+
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        if (strcmp(policies[i].name, value) == 0) {
+            *ret_policy = policies[i].policy;
+            return EXIT_DONE;
+        }
+    }
+    return problem(EXIT_USAGE, "it is one of return, reject, replace", NULL, "--on-conflict: \"%.80s\" will not do",
+                   value);
+}
+
 static enum exit_status take_option(int key, char *value, void *data)
 {
     struct choices *choices = data;
-    Ganger__V1__TaskSpec *spec = &choices->spec;
+    Ganger__V1__TaskSpec *spec = &choices->spec.spec;
 
     switch (key) {
     case OPTION_TYPE:
@@ -143,7 +127,7 @@ static enum exit_status take_option(int key, char *value, void *data)
     case OPTION_NAMESPACE:
         return value_name("--namespace", value, &spec->namespace_);
     case OPTION_TITLE:
-        return value_text("--title", value, TITLE_MOST_BYTES, &choices->title);
+        return value_text("--title", value, SPEC_TITLE_MOST_BYTES, &choices->title);
     case OPTION_FILE:
         choices->file = value;
         return EXIT_DONE;
@@ -153,28 +137,16 @@ static enum exit_status take_option(int key, char *value, void *data)
     case OPTION_WAIT:
         choices->wait = true;
         return EXIT_DONE;
-    case OPTION_PRIORITY:
-        return take_number("--priority", value, 9, &spec->priority);
-    case OPTION_LABEL:
-        return value_label("--label", value, &choices->labels);
-    case OPTION_DELAY:
-        return value_duration("--delay", value, 1, DELAY_MOST_MS, &spec->delay_ms);
-    case OPTION_RUN_TIMEOUT:
-        return value_duration("--run-timeout", value, 1, RUN_TIMEOUT_MOST_MS, &spec->run_timeout_ms);
-    case OPTION_MAX_ATTEMPTS:
-        return take_number("--max-attempts", value, ATTEMPTS_MOST, &spec->max_attempts);
-    case OPTION_BACKOFF:
-        return take_backoff("--backoff", value, &spec->backoff_ms);
-    case OPTION_BACKOFF_MAX:
-        return take_backoff("--backoff-max", value, &spec->backoff_max_ms);
-    case OPTION_RETENTION:
-        return value_duration("--retention", value, 1, RETENTION_MOST_MS, &spec->retention_ms);
     case OPTION_LIMIT:
         return take_limit(choices, value);
     case OPTION_FAIRNESS_KEY:
         return value_text("--fairness-key", value, FAIRNESS_KEY_MOST_BYTES, &spec->fairness_key);
+    case OPTION_KEY:
+        return value_text("--key", value, KEY_MOST_BYTES, &spec->idempotency_key);
+    case OPTION_ON_CONFLICT:
+        return take_policy(value, &spec->on_conflict);
     default:
-        return value_text("--content-type", value, CONTENT_TYPE_MOST_BYTES, &spec->content_type);
+        return spec_take(key, value, &choices->spec);
     }
 }
 
@@ -203,7 +175,7 @@ static char *expand_title(const char *title, struct bytes line)
             buffer_add_u8(&out, (uint8_t)*title++);
         }
     }
-    out.size = text_whole(buffer_view(&out), TITLE_MOST_BYTES);
+    out.size = text_whole(buffer_view(&out), SPEC_TITLE_MOST_BYTES);
     buffer_add_u8(&out, '\0');
     return (char *)out.data;
 }
@@ -213,8 +185,8 @@ static enum exit_status add_task(struct batch *batch, struct choices *choices, s
     CLEANUP(free)
     char *title = NULL;
     bool is_text = text_is_valid(payload);
-    Ganger__V1__TaskSpec spec = choices->spec;
-    char binary[] = "application/octet-stream";
+    Ganger__V1__TaskSpec spec = choices->spec.spec;
+    static char binary[] = "application/octet-stream"; /* the batch keeps it until it is sent */
 
     if (choices->title == NULL)
         title = derive_title(payload);
@@ -222,8 +194,8 @@ static enum exit_status add_task(struct batch *batch, struct choices *choices, s
         title = expand_title(choices->title, payload);
     else
         title = duplicate_text(choices->title);
-    spec.labels = choices->labels.items;
-    spec.n_labels = choices->labels.count;
+    spec.labels = choices->spec.labels.items;
+    spec.n_labels = choices->spec.labels.count;
     if (!is_text && spec.content_type[0] == '\0')
         spec.content_type = binary;
     return batch_add(batch, &spec, payload, title);
@@ -296,7 +268,7 @@ static enum exit_status wait_for(struct cli *cli, const struct batch *batch, con
     struct ending ending = {0};
     char id[20];
     bool single = batch->accepted == 1;
-    const char *type = choices->spec.agent_type;
+    const char *type = choices->spec.spec.agent_type;
     CLEANUP(free)
     char *again = single ? format_text("look again with: gangerctl wait %s", ganger_id_format(batch->task_ids[0], id))
                          : format_text("look again with: gangerctl list");
@@ -318,7 +290,7 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     CLEANUP(arguments_done)
     struct arguments arguments = {0};
     CLEANUP(choices_done)
-    struct choices choices = {.spec = GANGER__V1__TASK_SPEC__INIT};
+    struct choices choices = {0};
     CLEANUP(buffer_done)
     struct buffer payload = {0};
     CLEANUP(line_reader_done)
@@ -327,7 +299,11 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     struct batch batch = {0};
     struct ganger *broker = NULL;
 
+    spec_choices_init(&choices.spec);
     TRY_DONE(command_parse(cli, &command_submit, count, words, &choices, &arguments));
+    if (choices.each && choices.spec.spec.idempotency_key[0] != '\0')
+        return problem(EXIT_USAGE, "a key names one piece of work, and each line is another", NULL,
+                       "submit: --key and --each do not go together");
     if (choices.each && arguments.count > 0 && strcmp(arguments.values[0], "-") != 0)
         return problem(EXIT_USAGE, "with --each the payloads are the lines of stdin, or of --file", NULL,
                        "submit: \"%.80s\" is one argument too many", arguments.values[0]);

@@ -40,7 +40,9 @@ const char *task_state_name(Ganger__V1__TaskState state)
 
 const char *task_state(const Ganger__V1__Task *task)
 {
-    return task->canceling && !task_has_ended(task) ? "canceling" : task_state_name(task->state);
+    if (task_has_ended(task))
+        return task_state_name(task->state);
+    return task->canceling ? "canceling" : task->suspending ? "suspending" : task_state_name(task->state);
 }
 
 enum tone task_tone(const Ganger__V1__Task *task)
@@ -110,9 +112,11 @@ char *task_why(const Ganger__V1__Task *task)
 {
     if (task->canceling || task->state == GANGER__V1__TASK_STATE__CANCELED)
         return duplicate_text(task->cancel_reason);
+    if (task->suspending || task->state == GANGER__V1__TASK_STATE__SUSPENDED)
+        return duplicate_text(task->suspend_reason);
     if (task->state == GANGER__V1__TASK_STATE__SCHEDULED)
         return scheduled_text(task);
-    if (task->state == GANGER__V1__TASK_STATE__FAILED || task->state == GANGER__V1__TASK_STATE__SUSPENDED)
+    if (task->state == GANGER__V1__TASK_STATE__FAILED || task->state == GANGER__V1__TASK_STATE__EXPIRED)
         return outcome_text(task->outcome);
     if (task->state == GANGER__V1__TASK_STATE__RUNNING)
         return progress_text(task);

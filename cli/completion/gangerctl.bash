@@ -53,6 +53,7 @@ _gangerctl_values() {
         --limit) [[ ${command[0]} != submit ]] || _gangerctl_ask "${daemons[@]}" limit list ;;
         --queue | --to-queue) _gangerctl_ask "${daemons[@]}" queues ;;
         --state) printf '%s\n' blocked scheduled ready assigned running suspended completed failed canceled expired ;;
+        --on-conflict) printf '%s\n' return reject replace ;;
         --priority) printf '%s\n' 1 2 3 4 5 6 7 8 9 ;;
         *) return 1 ;;
     esac
@@ -68,6 +69,9 @@ _gangerctl_arguments() {
             _gangerctl_ask "${daemons[@]}" limit list
             ;;
         move) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,suspended ;;
+        suspend) _gangerctl_ask "${daemons[@]}" list --limit 200 --state assigned,running ;;
+        resume) _gangerctl_ask "${daemons[@]}" list --limit 200 --state suspended ;;
+        update) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,suspended ;;
         retry) _gangerctl_ask "${daemons[@]}" list --limit 200 --state failed,canceled,expired ;;
         "context get" | "context put" | "context delete" | "context rm" | "context list" | "context ls")
             _gangerctl_ask "${daemons[@]}" context list --limit 1000 "$current"

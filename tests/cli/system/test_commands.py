@@ -34,20 +34,65 @@ class WithoutWorker(Suite):
         task_id = self.submit_here(
             "--type", "claude", "--namespace", "acme", "--title", "a title", "--priority", "2", "--label", "a=1",
             "--label", "b=", "--delay", "1h", "--run-timeout", "2h", "--max-attempts", "7", "--backoff", "3s",
-            "--backoff-max", "4m", "--retention", "5d", "--content-type", "text/markdown", "the payload")
+            "--backoff-max", "4m", "--retention", "5d", "--content-type", "text/markdown", "--expires-in", "2h",
+            "--start-timeout", "9s", "--max-crashes", "8", "--max-deliveries", "9", "--non-retryable", "exit-2",
+            "--non-retryable", "oom", "--key", "a key", "the payload")
         self.assertRegex(task_id, r"\A[0-9A-Z]{4}-[0-9A-Z]{4}\Z")
         task = self.task(task_id)
         self.assertEqual(task["task_id"], task_id)
         self.assertEqual(task["state"], "SCHEDULED")
         self.assertGreater(task["due_in_ms"], 3500000)
         spec = task["spec"]
-        del spec["delay_ms"], spec["not_before_ms"]
-        self.assertEqual(spec, {
+        self.assertAlmostEqual(spec.pop("expires_at_ms"), task["submitted_ms"] + 7200000, delta=60000)
+        expected = {
             "namespace": "acme", "queue": self.queue, "agent_type": "claude", "title": "a title",
             "payload": "the payload", "content_type": "text/markdown",
             "labels": [{"key": "a", "value": "1"}, {"key": "b", "value": ""}], "priority": 2,
             "run_timeout_ms": 7200000, "max_attempts": 7, "backoff_ms": 3000, "backoff_max_ms": 240000,
-            "retention_ms": 432000000})
+            "retention_ms": 432000000, "start_timeout_ms": 9000, "max_crashes": 8, "max_deliveries": 9,
+            "non_retryable": ["exit-2", "oom"], "idempotency_key": "a key"}
+        self.assertEqual({name: spec[name] for name in expected}, expected)
+
+    def test_a_key_is_one_task_however_often_it_is_submitted(self):
+        first = self.submit_here("--key", self.queue, "x")
+        self.assertEqual(self.submit_here("--key", self.queue, "again"), first)
+        (again,) = lines(self.submit_here("--json", "--key", self.queue, "x"))
+        self.assertEqual((again["task_id"], again["existing"]), (first, True))
+        result = self.run_words("submit", "--queue", self.queue, "--key", self.queue, "--on-conflict", "reject", "x")
+        self.assertEqual(result.status, REFUSED)
+        self.assertIn(f"task {first} has it, which is READY", result.errors)
+        second = self.submit_here("--key", self.queue, "--on-conflict", "replace", "x")
+        self.assertEqual(self.task(first)["cancel_reason"], f"replaced by task {second}")
+
+    def test_update_changes_what_is_named(self):
+        task_id = self.submit_here("--title", "old", "--priority", "7", "payload")
+        self.assertEqual(self.good("update", "--priority", "1", "--title", "new", "--label", "a=1", task_id),
+                         f"{task_id} READY\n")
+        spec = self.task(task_id)["spec"]
+        self.assertEqual((spec["priority"], spec["title"], spec["labels"], spec["payload"]),
+                         (1, "new", [{"key": "a", "value": "1"}], "payload"))
+        self.assertEqual(self.good("update", "--delay", "1h", task_id), f"{task_id} SCHEDULED\n")
+        self.good("update", "--file", "-", "--expires-in", "3h", task_id, stdin=b"better")
+        self.assertEqual(self.task(task_id)["spec"]["payload"], "better")
+        revision = self.task(task_id)["revision"]
+        self.good("update", "--expect", str(revision), "--max-attempts", "5", task_id)
+        stale = self.run_words("update", "--expect", str(revision), "--max-attempts", "6", task_id)
+        self.assertEqual(stale.status, REFUSED)
+        nothing = self.run_words("update", task_id)
+        self.assertEqual(nothing.status, USAGE)
+        self.assertIn("there is nothing to do", nothing.errors)
+
+    def test_a_task_that_waits_too_long_expires_and_can_be_retried(self):
+        task_id = self.submit_here("--expires-in", "1s", "x")
+        self.assertEqual(self.run_words("wait", "-q", task_id).status, FAILED)
+        self.assertEqual(self.task(task_id)["state"], "EXPIRED")
+        self.assertIn("its time was over", self.good("show", task_id))
+        self.assertEqual(self.good("retry", task_id), f"{task_id} READY\n")
+
+    def test_what_nobody_holds_cannot_be_suspended_and_what_is_not_suspended_not_resumed(self):
+        task_id = self.submit_here("x")
+        self.assertEqual(self.run_words("suspend", task_id).status, REFUSED)
+        self.assertEqual(self.run_words("resume", task_id).status, REFUSED)
 
     def test_a_delay_may_last_366_days(self):
         task = self.task(self.submit_here("--delay", "366d", "x"))
@@ -119,7 +164,7 @@ class WithoutWorker(Suite):
     def test_submit_answers_with_json(self):
         outcomes = lines(self.submit_here("--json", "--each", stdin=b"a\nb\n"))
         self.assertEqual([sorted(outcome) for outcome in outcomes],
-                         [["message", "reason", "retry_after_ms", "status", "task_id"]] * 2)
+                         [["existing", "message", "reason", "retry_after_ms", "status", "task_id"]] * 2)
 
     def test_list_is_a_table_with_the_newest_first(self):
         first = self.submit_here("--type", "lint", "--title", "first", "x")
@@ -166,7 +211,8 @@ class WithoutWorker(Suite):
                     " payload 15 B, text/plain; charset=utf-8\n"
                     " check it\n"
                     " second\n"
-                    f" next gangerctl wait {task_id}\n"
+                    f" next gangerctl why {task_id}\n"
+                    f" gangerctl wait {task_id}\n"
                     f" gangerctl cancel {task_id}\n")
         self.assertEqual(normal(self.good("show", task_id)), expected)
         self.assertEqual(normal(self.good("get", task_id)), expected, "get is the same")
@@ -394,6 +440,18 @@ class WithWorker(Suite):
     """Real agents: shell scripts."""
 
     daemons = ("broker", "context", "worker")
+
+    def test_a_running_task_is_suspended_once_its_agent_is_gone_and_resumed(self):
+        task_id = self.submit("--type", "sh", "sleep 600")
+        self.await_state(task_id, "RUNNING")
+        self.good("suspend", "--reason", "ask first", task_id)
+        self.await_state(task_id, "SUSPENDED")
+        task = json.loads(self.good("show", "--json", task_id))
+        self.assertEqual((task["suspend_reason"], task["attempts"]), ("ask first", 0))
+        self.assertIn(f"gangerctl resume {task_id}", self.good("show", task_id))
+        self.assertIn(task_id, self.good("resume", "--answer", "go on", task_id))
+        self.await_state(task_id, "RUNNING")
+        self.good("cancel", task_id)
 
     def test_submit_and_wait_until_it_is_done(self):
         result = self.run_words("submit", "--type", "sh", "--wait", "echo hello")

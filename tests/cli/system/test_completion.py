@@ -25,7 +25,7 @@ class Completion(Suite):
         return done.stdout.decode().split()
 
     def test_commands(self):
-        self.assertEqual(self.offers("s"), ["submit", "show", "status", "store"])
+        self.assertEqual(self.offers("s"), ["submit", "show", "suspend", "status", "store"])
         self.assertIn("context", self.offers(""))
         self.assertEqual(self.offers("context", "g"), ["get"])
         self.assertEqual(self.offers("store", "b"), ["backup"])
