@@ -50,8 +50,10 @@ static enum status release_rest(struct step *step, const struct command_register
         struct run_name run = {.task_id = task.id, .fence = task.fence};
         if (bsearch(&run, held, registration->held_count, sizeof run, compare_runs) != NULL)
             continue;
-        /* Its processes may outlive their supervisor: they are waited for as those of a lost one. */
-        if (task.supervised && task.now.state == TASK_RUNNING && !registration->all_gone)
+        /* Its processes may outlive their supervisor: they are waited for as those of a lost one. And what an earlier
+         * epoch knows as its run another supervisor may have been at since. */
+        if (task.supervised && task.now.state == TASK_RUNNING &&
+            (!registration->all_gone || !epoch_is_present(step->broker, task.fence)))
             continue;
         TRY(task.reaping ? run_lost(step, &task) : run_released(step, &task, "its agent has started anew", 0));
         answer->registration.released[answer->registration.released_count++] = run;

@@ -214,3 +214,26 @@ Test(epoch, is_raised_for_whoever_names_the_store_and_its_present_one_so_a_repea
     cr_assert_eq(broker_epoch(world->broker), 1);
     world_close(world);
 }
+
+Test(epoch, that_is_raised_waits_out_the_reap_grace_of_supervised_runs)
+{
+    struct world *world = world_new();
+    struct command command = {
+        .kind = COMMAND_REGISTER,
+        .registration = {.agent_id = "a", .incarnation = 2, .host = "", .version = "", .slots = 1, .all_gone = true}};
+
+    (void)submit(world, "t");
+    struct run_name run = claim_supervised(world, "a", "t");
+    (void)raise_epoch(world);
+    cr_assert_eq(world_do(world, &command)->registration.released_count, 0, "others may be at it");
+    world_pass(world, LEASE_MS);
+    cr_assert_eq(state_of(world, run.task_id), TASK_RUNNING);
+    world_pass(world, 599000);
+    cr_assert_eq(state_of(world, run.task_id), TASK_RUNNING);
+    world_pass(world, 2000);
+    const struct task_view *task = get(world, run.task_id);
+    cr_assert(task->state == TASK_READY || task->state == TASK_SCHEDULED);
+    cr_assert_eq(task->crashes, 0);
+    cr_assert_eq(task->interruptions, 1);
+    world_close(world);
+}
