@@ -16,6 +16,8 @@ struct envelope {
     struct request *request;
     struct reply *reply;
     struct run_name run;
+    enum verdict verdict;
+    uint64_t host_life; /* a connection ends with the broker, and with it what is on its way */
 };
 
 void actor_join(struct actor *actor, struct world *world, const struct actor_kind *kind, const char *id)
@@ -132,6 +134,7 @@ static void send(struct envelope content, event_fn *arrive)
     for (size_t i = 0; i < copies; i++) {
         struct envelope *envelope = allocate(sizeof *envelope);
         *envelope = content;
+        envelope->host_life = world->host->crashes;
         if (content.request != NULL)
             request_share(content.request);
         if (content.reply != NULL)
@@ -146,7 +149,7 @@ static void arrive_at_host(struct world *world, void *subject, uint64_t value)
     struct envelope *envelope = subject;
 
     (void)value;
-    if (!envelope->actor->mute)
+    if (!envelope->actor->mute && envelope->host_life == world->host->crashes)
         host_receive(world->host, envelope->actor, envelope->call, envelope->request);
     envelope_free(envelope);
 }
@@ -227,7 +230,7 @@ static void arrive_at_actor(struct world *world, void *subject, uint64_t life)
         if (call != NULL)
             take_reply(actor, call, envelope->reply);
         if (envelope->call == 0 && actor->kind->on_push != NULL)
-            actor->kind->on_push(actor, envelope->run);
+            actor->kind->on_push(actor, envelope->run, envelope->verdict);
     }
     envelope_free(envelope);
 }
@@ -237,9 +240,9 @@ void actor_send_reply(struct actor *actor, uint64_t call, struct reply *reply)
     send((struct envelope){.actor = actor, .call = call, .reply = reply}, arrive_at_actor);
 }
 
-void actor_push(struct actor *actor, struct run_name run)
+void actor_push(struct actor *actor, struct run_name run, enum verdict verdict)
 {
-    send((struct envelope){.actor = actor, .run = run}, arrive_at_actor);
+    send((struct envelope){.actor = actor, .run = run, .verdict = verdict}, arrive_at_actor);
 }
 
 void actor_restart(struct actor *actor)

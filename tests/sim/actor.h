@@ -23,7 +23,7 @@ struct actor_kind {
     const char *name;
     /* The answer to one of its calls, which is closed already; reply is NULL when a call that is sent once got none. */
     void (*on_reply)(struct actor *actor, const struct open_call *call, const struct reply *reply);
-    void (*on_push)(struct actor *actor, struct run_name run);
+    void (*on_push)(struct actor *actor, struct run_name run, enum verdict verdict);
     /* Its process has started anew: it has forgotten everything but its name. NULL: it never does. */
     void (*on_restart)(struct actor *actor);
     void (*free)(struct actor *actor);
@@ -58,7 +58,7 @@ void actor_restart(struct actor *actor);
 
 /* From the host's side of the network. */
 void actor_send_reply(struct actor *actor, uint64_t call, struct reply *reply);
-void actor_push(struct actor *actor, struct run_name run);
+void actor_push(struct actor *actor, struct run_name run, enum verdict verdict);
 
 struct actor *submitter_new(struct world *world, uint32_t number);
 struct actor *agent_new(struct world *world, uint32_t number);

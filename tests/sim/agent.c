@@ -1,9 +1,13 @@
 /* Claims tasks and works on them: an agent that is connected itself, or a supervisor, which registers, claims in the
  * name of its crew and has many slots.
  *
+ * A supervisor has a process for each run, from the answer to its start on. It kills it when it is told to, and by
+ * itself when its word has not reached the broker for so long that the task may soon be somebody else's.
+ *
  * Some runs just work and complete; others fail, are given back, lose their agent without a word, or stop their
  * heartbeats and come back when the lease is long over. */
 #include "tests/sim/actor.h"
+#include "tests/sim/process.h"
 
 #include "common/base/check.h"
 
@@ -14,7 +18,11 @@
 #define SLOTS_MAX 4
 #define CLAIM_PURPOSE SLOTS_MAX
 
-enum plan { PLAN_COMPLETE, PLAN_FAIL, PLAN_RELEASE, PLAN_SILENCE, PLAN_OVERSTAY };
+#define LOOK_MS 500
+#define FENCE_MARGIN_MS 5000
+#define NO_SLOT 1000 /* the purpose of calls that are about no slot */
+
+enum plan { PLAN_COMPLETE, PLAN_FAIL, PLAN_RELEASE, PLAN_SILENCE, PLAN_OVERSTAY, PLAN_SUSPEND, PLAN_LOST };
 
 struct slot {
     struct run_name run; /* task_id 0 = free */
@@ -22,6 +30,10 @@ struct slot {
     bool silent; /* no more heartbeats */
     bool ending; /* its end is said */
     uint64_t work_left_ms;
+    uint64_t heard_us; /* when the last word that the broker has heard was sent */
+    uint32_t lease_ms; /* that was told for it */
+    bool has_process;
+    uint64_t dead_us; /* when the process that was killed is dead; 0 = it was not */
     char agent_id[16];
 };
 
@@ -29,6 +41,8 @@ struct agent {
     struct actor actor;
     bool is_supervisor;
     bool started; /* claims with start */
+    bool is_new;  /* has not asked to be registered in this life */
+    bool has_registered;
     bool waits;
     uint32_t slot_count;
     const char *agent_type;
@@ -66,6 +80,57 @@ static struct slot *slot_of(struct agent *agent, struct run_name run)
 static void empty(struct slot *slot)
 {
     slot->run = (struct run_name){0};
+    slot->has_process = false;
+    slot->dead_us = 0;
+}
+
+/* A duration by the agent's own clock has passed. */
+static bool has_passed(const struct agent *agent, uint64_t since_us, uint64_t ms)
+{
+    int64_t own_us = (int64_t)ms * (1000000 + agent->actor.drift_ppm) / 1000;
+
+    return agent->actor.world->now_us >= since_us + (uint64_t)own_us;
+}
+
+/* Ends its process, which takes up to the terminate grace, and then says that it was lost. */
+static void kill_run(struct agent *agent, struct slot *slot)
+{
+    struct world *world = agent->actor.world;
+    uint64_t within_ms = world_draw(world, world->host->settings.terminate_ms + 1);
+
+    if (slot->dead_us != 0 || slot->ending)
+        return;
+    process_kill(world, slot->run.task_id, agent->actor.id, within_ms);
+    slot->dead_us = world->now_us + 1000 * within_ms;
+    slot->plan = PLAN_LOST;
+    slot->work_left_ms = 0;
+}
+
+/* Nobody waits for it: its process ends without a word. */
+static void let_go(struct agent *agent, struct slot *slot)
+{
+    struct world *world = agent->actor.world;
+
+    if (slot->has_process && slot->dead_us == 0)
+        process_kill(world, slot->run.task_id, agent->actor.id,
+                     world_draw(world, world->host->settings.terminate_ms + 1));
+    empty(slot);
+}
+
+/* The fence time: what the broker has heard last is so long ago that the task may soon be another's. */
+static void watch_fences(struct world *world, void *subject, uint64_t life)
+{
+    const struct broker_settings *settings = &world->host->settings;
+    struct agent *agent = subject;
+
+    (void)life;
+    for (size_t i = 0; i < agent->slot_count; i++) {
+        struct slot *slot = &agent->slots[i];
+        uint64_t wait_ms = slot->lease_ms + settings->reap_grace_ms - settings->terminate_ms - FENCE_MARGIN_MS;
+        if (slot->run.task_id != 0 && slot->has_process && has_passed(agent, slot->heard_us, wait_ms))
+            kill_run(agent, slot);
+    }
+    actor_plan(&agent->actor, LOOK_MS, watch_fences);
 }
 
 /* Registering names the runs that go on. */
@@ -77,6 +142,8 @@ static void say_hello(struct agent *agent)
     registration->agent_id = agent->actor.id;
     registration->incarnation = agent->incarnation;
     registration->slots = agent->slot_count;
+    registration->all_gone = agent->is_new;
+    agent->is_new = false;
     for (size_t i = 0; i < agent->slot_count; i++)
         if (agent->slots[i].run.task_id != 0)
             request->held[registration->held_count++] = agent->slots[i].run;
@@ -96,6 +163,7 @@ static void claim_more(struct agent *agent)
     claim->max = (uint32_t)free_slots(agent);
     claim->waits = agent->waits;
     claim->start = agent->started;
+    claim->supervised = agent->is_supervisor;
     claim->queue_count = world->healed ? world->swarm.queues : 1 + world_draw(world, world->swarm.queues);
     size_t first = world->healed ? 0 : world_draw(world, world->swarm.queues);
     for (size_t i = 0; i < claim->queue_count; i++)
@@ -108,7 +176,7 @@ static void look_for_work(struct world *world, void *subject, uint64_t life)
     struct agent *agent = subject;
 
     (void)life;
-    if (free_slots(agent) > 0 && actor_has_room(&agent->actor) &&
+    if (free_slots(agent) > 0 && (agent->has_registered || !agent->is_supervisor) && actor_has_room(&agent->actor) &&
         !actor_is_open(&agent->actor, COMMAND_CLAIM, CLAIM_PURPOSE))
         claim_more(agent);
     actor_plan(&agent->actor, 1 + world_draw(world, world->swarm.pause_ms), look_for_work);
@@ -133,12 +201,40 @@ static void beat(struct world *world, void *subject, uint64_t life)
     actor_plan(&agent->actor, world->swarm.heartbeat_ms + 1, beat);
 }
 
+static enum exit_kind exit_of(struct world *world, enum plan plan)
+{
+    if (plan == PLAN_COMPLETE)
+        return EXIT_COMPLETED;
+    if (plan == PLAN_LOST)
+        return EXIT_LOST;
+    if (plan == PLAN_RELEASE)
+        return world_draw(world, 2) == 0 ? EXIT_RELEASED : EXIT_CANCELED;
+    return world_draw(world, 2) == 0 ? EXIT_FAILED : EXIT_CRASHED;
+}
+
+static struct request *exit_report(struct agent *agent, const struct slot *slot)
+{
+    struct world *world = agent->actor.world;
+    struct request *request = request_new(COMMAND_REPORT_EXIT);
+
+    request->command.report_exit.run = slot->run;
+    request->command.report_exit.how = exit_of(world, slot->plan);
+    request->command.report_exit.streams_pending = world_chance(world, world->swarm.pending);
+    request->command.report_exit.outcome.error_type = slot->plan == PLAN_FAIL ? "bug" : "";
+    return request;
+}
+
 static struct request *last_word(struct agent *agent, const struct slot *slot)
 {
     struct world *world = agent->actor.world;
     struct request *request = NULL;
 
-    if (slot->plan == PLAN_FAIL) {
+    if (agent->is_supervisor && (slot->plan == PLAN_LOST || world_draw(world, 2) == 0) && slot->plan != PLAN_SUSPEND)
+        return exit_report(agent, slot);
+    if (slot->plan == PLAN_SUSPEND) {
+        request = request_new(COMMAND_SUSPEND);
+        request->command.suspend.run = slot->run;
+    } else if (slot->plan == PLAN_FAIL) {
         request = request_new(COMMAND_FAIL);
         request->command.fail.run = slot->run;
         request->command.fail.failure = (enum failure)(1 + world_draw(world, 3));
@@ -177,17 +273,21 @@ static void end_run(struct agent *agent, struct slot *slot)
 
     if (slot->plan == PLAN_FAIL && actor_has_room(&agent->actor) && world_draw(agent->actor.world, 4) == 0)
         pause_limit(agent, slot);
-    if (slot->plan == PLAN_SILENCE) {
+    if (slot->plan == PLAN_SILENCE && !agent->is_supervisor) {
         empty(slot);
         return;
     }
-    if (slot->plan == PLAN_OVERSTAY && !slot->silent) {
+    if (slot->plan == PLAN_OVERSTAY && !slot->silent && !agent->is_supervisor) {
         slot->silent = true;
         slot->work_left_ms = 2ULL * agent->actor.world->swarm.lease_ms;
         return;
     }
     if (!actor_has_room(&agent->actor))
         return;
+    if (slot->dead_us > agent->actor.world->now_us)
+        return;
+    if (slot->has_process)
+        process_kill(agent->actor.world, slot->run.task_id, agent->actor.id, 0);
     slot->ending = true;
     actor_ask(&agent->actor, last_word(agent, slot), index);
 }
@@ -221,10 +321,28 @@ static enum plan draw_plan(struct world *world)
         return PLAN_OVERSTAY;
     if (world_fault(world, swarm->release))
         return PLAN_RELEASE;
+    if (world_fault(world, swarm->suspend))
+        return PLAN_SUSPEND;
     return world_fault(world, swarm->fail) ? PLAN_FAIL : PLAN_COMPLETE;
 }
 
-static void begin_run(struct agent *agent, struct slot *slot, const struct reply_item *item)
+static void begin_process(struct agent *agent, struct slot *slot)
+{
+    if (!agent->is_supervisor)
+        return;
+    if (has_passed(agent, slot->heard_us, slot->lease_ms)) {
+        slot->plan = PLAN_LOST; /* the answer has come too late: nothing is begun */
+        slot->work_left_ms = 0;
+        return;
+    }
+    if (slot->has_process)
+        return;
+    slot->has_process = true;
+    process_begin(agent->actor.world, slot->run.task_id, agent->actor.id);
+}
+
+static void begin_run(struct agent *agent, struct slot *slot, const struct reply_item *item,
+                      const struct open_call *call)
 {
     struct world *world = agent->actor.world;
     char id[sizeof slot->agent_id];
@@ -233,6 +351,10 @@ static void begin_run(struct agent *agent, struct slot *slot, const struct reply
     *slot = (struct slot){
         .run = item->run, .plan = draw_plan(world), .work_left_ms = world_draw(world, world->swarm.work_ms)};
     memcpy(slot->agent_id, id, sizeof id);
+    slot->heard_us = call->sent_us;
+    slot->lease_ms = item->lease_ms;
+    if (item->state != TASK_ASSIGNED)
+        begin_process(agent, slot);
     if (item->state != TASK_ASSIGNED || !actor_has_room(&agent->actor))
         return;
     struct request *request = request_new(COMMAND_START);
@@ -241,7 +363,7 @@ static void begin_run(struct agent *agent, struct slot *slot, const struct reply
     actor_ask(&agent->actor, request, (uint64_t)(slot - agent->slots));
 }
 
-static void take_claim(struct agent *agent, const struct reply *reply)
+static void take_claim(struct agent *agent, const struct open_call *call, const struct reply *reply)
 {
     if (reply->reason != NULL) {
         if (strcmp(reply->reason, "STALE_CLAIM") == 0)
@@ -252,19 +374,31 @@ static void take_claim(struct agent *agent, const struct reply *reply)
     for (size_t i = 0; i < reply->item_count; i++) {
         struct slot *slot = slot_of(agent, (struct run_name){0});
         if (slot != NULL && slot_of(agent, reply->items[i].run) == NULL)
-            begin_run(agent, slot, &reply->items[i]);
+            begin_run(agent, slot, &reply->items[i], call);
     }
 }
 
-static void take_beats(struct agent *agent, const struct reply *reply)
+static void take_beats(struct agent *agent, const struct open_call *call, const struct reply *reply)
 {
     for (size_t i = 0; i < reply->item_count; i++) {
         struct slot *slot = slot_of(agent, reply->items[i].run);
         if (slot == NULL || slot->ending)
             continue;
-        if (reply->items[i].verdict == VERDICT_STALE)
-            empty(slot);
-        if (reply->items[i].verdict == VERDICT_STOP) {
+        if (reply->items[i].verdict == VERDICT_STALE) {
+            let_go(agent, slot);
+            continue;
+        }
+        if (call->sent_us > slot->heard_us) {
+            slot->heard_us = call->sent_us;
+            slot->lease_ms = reply->items[i].lease_ms;
+        }
+        if (reply->items[i].verdict == VERDICT_KILL)
+            kill_run(agent, slot);
+        if (reply->items[i].verdict == VERDICT_SUSPEND && slot->dead_us == 0) {
+            slot->plan = PLAN_SUSPEND;
+            slot->work_left_ms = 0;
+        }
+        if (reply->items[i].verdict == VERDICT_STOP && slot->dead_us == 0) {
             slot->plan = world_draw(agent->actor.world, 2) == 0 ? PLAN_FAIL : PLAN_RELEASE;
             slot->work_left_ms = 0;
         }
@@ -272,6 +406,25 @@ static void take_beats(struct agent *agent, const struct reply *reply)
     if (reply->reason == NULL && !reply->registered && agent->is_supervisor &&
         !actor_is_open(&agent->actor, COMMAND_REGISTER, 0) && actor_has_room(&agent->actor))
         say_hello(agent);
+}
+
+/* Its output is there; now and then nobody says so. */
+static void finish(struct agent *agent, struct run_name run)
+{
+    struct world *world = agent->actor.world;
+
+    if (world_draw(world, 4) == 0 || !actor_has_room(&agent->actor))
+        return;
+    struct request *request = request_new(COMMAND_FINISH);
+    request->command.finish.run = run;
+    request->command.finish.output_incomplete = world_draw(world, 2) == 0;
+    actor_ask(&agent->actor, request, NO_SLOT);
+}
+
+/* Also when the slot was used for another one since. */
+static bool is_run_of(const struct slot *slot, struct run_name run)
+{
+    return slot->run.task_id == run.task_id && slot->run.fence == run.fence;
 }
 
 static void on_reply(struct actor *actor, const struct open_call *call, const struct reply *reply)
@@ -286,23 +439,38 @@ static void on_reply(struct actor *actor, const struct open_call *call, const st
         actor_ask(actor, request_share(call->request), call->purpose);
         return;
     }
+    agent->has_registered = agent->has_registered || (command->kind == COMMAND_REGISTER && reply->reason == NULL);
     if (command->kind == COMMAND_CLAIM)
-        take_claim(agent, reply);
+        take_claim(agent, call, reply);
     if (command->kind == COMMAND_HEARTBEAT)
-        take_beats(agent, reply);
-    if (command->kind == COMMAND_START && reply->reason != NULL)
+        take_beats(agent, call, reply);
+    if (command->kind == COMMAND_START && reply->reason != NULL &&
+        is_run_of(&agent->slots[call->purpose], command->start.run))
+        empty(&agent->slots[call->purpose]);
+    else if (command->kind == COMMAND_START && is_run_of(&agent->slots[call->purpose], command->start.run))
+        begin_process(agent, &agent->slots[call->purpose]);
+    if (call->purpose == NO_SLOT)
+        return;
+    if (command->kind == COMMAND_REPORT_EXIT && reply->finishing)
+        finish(agent, command->report_exit.run);
+    if (command->kind == COMMAND_SUSPEND || command->kind == COMMAND_REPORT_EXIT)
         empty(&agent->slots[call->purpose]);
     if (command->kind == COMMAND_COMPLETE || command->kind == COMMAND_FAIL || command->kind == COMMAND_RELEASE)
         empty(&agent->slots[call->purpose]);
 }
 
-static void on_push(struct actor *actor, struct run_name run)
+static void on_push(struct actor *actor, struct run_name run, enum verdict verdict)
 {
-    struct slot *slot = slot_of(agent_of(actor), run);
+    struct agent *agent = agent_of(actor);
+    struct slot *slot = run.task_id != 0 ? slot_of(agent, run) : NULL;
 
-    if (slot == NULL || slot->ending)
+    if (slot == NULL || slot->ending || slot->dead_us != 0)
         return;
-    slot->plan = PLAN_RELEASE;
+    if (verdict == VERDICT_KILL) {
+        kill_run(agent, slot);
+        return;
+    }
+    slot->plan = verdict == VERDICT_SUSPEND ? PLAN_SUSPEND : PLAN_RELEASE;
     slot->work_left_ms = 0;
 }
 
@@ -318,12 +486,32 @@ static void live(struct agent *agent)
         say_hello(agent);
     actor_plan(&agent->actor, 1 + world_draw(world, world->swarm.pause_ms), look_for_work);
     actor_plan(&agent->actor, world->swarm.heartbeat_ms + 1, beat);
+    if (agent->is_supervisor)
+        actor_plan(&agent->actor, LOOK_MS, watch_fences);
     actor_plan(&agent->actor, 1 + world_draw(world, world->swarm.work_ms), work);
 }
 
+static void come_back(struct world *world, void *subject, uint64_t life)
+{
+    (void)world;
+    (void)life;
+    live(subject);
+}
+
+/* A supervisor waits until nothing of its old life is left. */
 static void on_restart(struct actor *actor)
 {
-    live(agent_of(actor));
+    struct agent *agent = agent_of(actor);
+    uint64_t wait_ms = 0;
+
+    agent->is_new = true;
+    agent->has_registered = false;
+    for (size_t i = 0; i < agent->slot_count; i++)
+        empty(&agent->slots[i]);
+    if (agent->is_supervisor)
+        wait_ms = processes_kill(actor->world, actor->id,
+                                 world_draw(actor->world, actor->world->host->settings.terminate_ms));
+    actor_plan(actor, wait_ms + wait_ms / 16, come_back);
 }
 
 static void free_agent(struct actor *actor)

@@ -22,7 +22,7 @@ void departures_send(struct host *host)
     for (size_t i = 0; i < host->departure_count; i++) {
         struct departure *departure = &host->departures[i];
         if (departure->reply == NULL) {
-            actor_push(departure->actor, departure->run);
+            actor_push(departure->actor, departure->run, departure->verdict);
             continue;
         }
         departure->reply->revision = broker_revision(host->broker);

@@ -12,6 +12,8 @@
 #define TURN_US 100 /* how long a request waits for others */
 #define FULL_MS 3000
 #define WAIT_MS_MAX 20000
+#define TERMINATE_MS 1000
+#define SEAL_MS 20000
 
 static event_fn host_turn;
 static event_fn host_start;
@@ -64,17 +66,22 @@ static void host_start(struct world *world, void *subject, uint64_t value)
 struct host *host_new(struct world *world)
 {
     struct host *host = allocate_zero(1, sizeof *host);
+    const struct swarm *swarm = &world->swarm;
 
     host->world = world;
-    host->settings = (struct broker_settings){.lease_ms = world->swarm.lease_ms,
-                                              .lease_min_ms = world->swarm.lease_ms,
-                                              .lease_max_ms = world->swarm.lease_ms,
-                                              .heartbeat_ms = world->swarm.heartbeat_ms,
-                                              .terminate_ms = 10000,
-                                              .retention_ms = world->swarm.retention_ms,
-                                              .events_max = world->swarm.events_max,
-                                              .tick_max = world->swarm.tick_max,
-                                              .random_seed = world->seed};
+    host->settings = (struct broker_settings){
+        .lease_ms = swarm->lease_ms,
+        .lease_min_ms = swarm->adapt ? swarm->lease_ms / 3 : swarm->lease_ms,
+        .lease_max_ms = swarm->adapt ? swarm->lease_ms * 3 : swarm->lease_ms,
+        .heartbeat_ms = swarm->heartbeat_ms,
+        .terminate_ms = TERMINATE_MS,
+        .reap_grace_ms = TERMINATE_MS + 10000 + swarm->reap_ms,
+        .seal_ms = SEAL_MS,
+        .retention_ms = swarm->retention_ms,
+        .events_max = swarm->events_max,
+        .tick_max = swarm->tick_max,
+        .random_seed = world->seed,
+    };
     host->store = store_mem_new(&broker_schema, 0);
     host->turn_due_us = UINT64_MAX;
     world->host = host;
@@ -168,7 +175,7 @@ static void collect_pushes(struct host *host)
         struct actor *actor = actor_of_id(host->world, push->agent_id);
         if (actor == NULL)
             continue;
-        departures_add(host, &(struct departure){.actor = actor, .run = push->run});
+        departures_add(host, &(struct departure){.actor = actor, .run = push->run, .verdict = push->verdict});
     }
 }
 
@@ -263,6 +270,7 @@ static enum status transact(struct host *host, struct store_txn *txn, size_t *re
     TRY(end_waiting(host, txn));
     TRY(broker_next_ms(host->broker, txn, host_now(host), &next_ms));
     TRY(broker_settle(host->broker, txn, host_now(host)));
+    model_settle(host->world->model);
     *ret_next_us = next_ms < 3600000 ? 1000 * next_ms : 3600000000;
     for (size_t i = 0; i < host->waiting_count; i++) {
         uint64_t due_us = host->waiting[i].due_us;

@@ -32,6 +32,7 @@ struct departure {
     uint64_t call;       /* 0: a push */
     struct reply *reply; /* NULL: a push */
     struct run_name run; /* of a push */
+    enum verdict verdict;
 };
 
 struct host {

@@ -25,6 +25,13 @@ static const char *const names[COMMAND_KINDS] = {
     [COMMAND_SET_LIMIT] = "SET_LIMIT",
     [COMMAND_LIST_LIMITS] = "LIST_LIMITS",
     [COMMAND_PAUSE_LIMIT] = "PAUSE_LIMIT",
+    [COMMAND_REPORT_EXIT] = "REPORT_EXIT",
+    [COMMAND_FINISH] = "FINISH",
+    [COMMAND_SUSPEND] = "SUSPEND",
+    [COMMAND_ASK_SUSPEND] = "ASK_SUSPEND",
+    [COMMAND_RESUME] = "RESUME",
+    [COMMAND_DRAIN] = "DRAIN",
+    [COMMAND_MOVE] = "MOVE",
     [COMMAND_PAUSE_QUEUE] = "PAUSE_QUEUE",
     [COMMAND_SET_QUEUE] = "SET_QUEUE",
 };
@@ -60,6 +67,18 @@ struct request *request_new(enum command_kind kind)
         command->complete.outcome = plain_outcome;
     if (kind == COMMAND_FAIL)
         command->fail.outcome = plain_outcome;
+    if (kind == COMMAND_REPORT_EXIT)
+        command->report_exit.outcome = plain_outcome;
+    if (kind == COMMAND_SUSPEND)
+        command->suspend.reason = "";
+    if (kind == COMMAND_ASK_SUSPEND)
+        command->ask_suspend.reason = "";
+    if (kind == COMMAND_DRAIN)
+        command->drain.reason = "";
+    if (kind == COMMAND_MOVE) {
+        command->move.task_ids = request->depends_on[0];
+        command->move.reason = "";
+    }
     if (kind == COMMAND_LIST) {
         command->list.filter.namespace = "";
         command->list.filter.queue = "";
@@ -106,8 +125,8 @@ struct reply *reply_of_refusal(enum command_kind kind, enum status status, const
 static void add_task(struct reply *reply, const struct task_view *task)
 {
     CHECK(reply->item_count < ITEMS_MAX);
-    reply->items[reply->item_count++] =
-        (struct reply_item){.run = {.task_id = task->id, .fence = task->fence}, .state = task->state};
+    reply->items[reply->item_count++] = (struct reply_item){
+        .run = {.task_id = task->id, .fence = task->fence}, .state = task->state, .lease_ms = reply->lease_ms};
 }
 
 static void copy_submit(struct reply *reply, const struct answer *answer)
@@ -119,11 +138,11 @@ static void copy_submit(struct reply *reply, const struct answer *answer)
 
 static void copy_claim(struct reply *reply, const struct answer *answer)
 {
-    for (size_t i = 0; i < answer->claim.count; i++)
-        add_task(reply, answer->claim.tasks[i]);
     reply->lease_ms = answer->claim.lease_ms;
     reply->heartbeat_ms = answer->claim.terms.heartbeat_ms;
     reply->is_repeat = answer->claim.is_repeat;
+    for (size_t i = 0; i < answer->claim.count; i++)
+        add_task(reply, answer->claim.tasks[i]);
 }
 
 static void copy_heartbeat(struct reply *reply, const struct answer *answer)
@@ -147,6 +166,12 @@ struct reply *reply_of_answer(const struct answer *answer)
     }
     if (answer->kind == COMMAND_SUBMIT)
         copy_submit(reply, answer);
+    if (answer->kind == COMMAND_REPORT_EXIT) {
+        reply->state = answer->exit.state;
+        reply->finishing = answer->exit.finishing;
+    }
+    if (answer->kind == COMMAND_FINISH || answer->kind == COMMAND_SUSPEND)
+        reply->state = answer->state;
     if (answer->kind == COMMAND_GET || answer->kind == COMMAND_CANCEL || answer->kind == COMMAND_RETRY)
         add_task(reply, answer->task);
     if (answer->kind == COMMAND_REGISTER) {

@@ -50,6 +50,7 @@ struct reply {
     uint32_t attempt;
     bool is_repeat;
     bool registered;
+    bool finishing;
 };
 
 struct reply *reply_of_answer(const struct answer *answer);

@@ -27,6 +27,13 @@ static model_fn *const judges[COMMAND_KINDS] = {
     [COMMAND_SET_LIMIT] = model_set_limit,
     [COMMAND_LIST_LIMITS] = model_list_limits,
     [COMMAND_PAUSE_LIMIT] = model_pause_limit,
+    [COMMAND_REPORT_EXIT] = model_report_exit,
+    [COMMAND_FINISH] = model_finish,
+    [COMMAND_SUSPEND] = model_suspend,
+    [COMMAND_ASK_SUSPEND] = model_ask_suspend,
+    [COMMAND_RESUME] = model_resume,
+    [COMMAND_DRAIN] = model_drain,
+    [COMMAND_MOVE] = model_move,
     [COMMAND_PAUSE_QUEUE] = model_pause_queue,
     [COMMAND_SET_QUEUE] = model_set_queue,
 };
@@ -61,6 +68,11 @@ void model_keep(struct model *model, void *at, size_t size)
     }
     model->olds[model->old_count++] = (struct model_old){.at = at, .size = size, .offset = model->old_bytes.size};
     buffer_add(&model->old_bytes, at, size);
+}
+
+void model_settle(struct model *model)
+{
+    model_turns_settle(model);
 }
 
 void model_commit(struct model *model)
@@ -98,7 +110,8 @@ void model_opened(struct model *model, uint64_t store_ms)
         if (!model_is_held(task))
             continue;
         /* Renewals lived in memory; what is left is the lease that everybody gets at a start. */
-        task->lease_from_ms = store_ms;
+        task->lease_from_ms = task->reaping ? task->reap_from_ms : store_ms;
+        task->heard_until_ms = 0;
     }
 }
 
@@ -185,7 +198,7 @@ bool model_is_waiting(const struct model_task *task)
 
 bool model_is_held(const struct model_task *task)
 {
-    return task->state == TASK_ASSIGNED || task->state == TASK_RUNNING;
+    return task->state == TASK_ASSIGNED || (task->state == TASK_RUNNING && !task->finishing);
 }
 
 bool model_has_ended(const struct model_task *task)

@@ -17,15 +17,26 @@
 #define MODEL_SUBMITS_MAX 32 /* open ones of one session */
 #define MODEL_LIMITS_MAX 8
 #define MODEL_QUEUES_MAX 8
+#define MODEL_LINES_MAX 32
+#define MODEL_KEYS_MAX 4
+#define MODEL_DRAINS_MAX 16
 #define MODEL_WAITS_MAX (2 * DEPENDENCIES_IN_SPEC)
 
 /* How a run ended: a repeat of that word gets the first answer. */
-enum model_end { END_NONE, END_COMPLETED, END_FAILED, END_RELEASED, END_LOST };
+enum model_end { END_NONE, END_COMPLETED, END_FAILED, END_RELEASED, END_LOST, END_SUSPENDED };
 
 struct model_task {
     uint64_t id;
     enum task_state state; /* TASK_NONE: removed */
     bool canceling;
+    bool suspending;
+    bool supervised; /* its holder can confirm that it is gone */
+    bool reaping;
+    bool was_running; /* before the word that ends it now */
+    bool finishing;   /* RUNNING, held by nobody: end_state once its output is there */
+    const char *fairness_key;
+    uint64_t turn;
+    enum lost_policy on_lost;
     const char *queue;
     const char *agent_type;
     uint32_t priority;
@@ -48,6 +59,8 @@ struct model_task {
     uint64_t due_to_ms;       /* to here; the same once it was seen. Ended: removed then */
     uint64_t lease_from_ms;   /* held: not lost before, as far as its holder can know */
     uint64_t lease_to_ms;     /* lost by then */
+    uint64_t reap_from_ms;    /* reaping: not given up before, also when renewals are forgotten */
+    uint64_t heard_until_ms;  /* the end of the lease that was told last, whatever its timeouts say */
     uint64_t run_deadline_ms; /* 0 = none */
     uint64_t expires_ms;      /* wall time; 0 = never */
     uint64_t start_timeout_ms;
@@ -87,6 +100,7 @@ struct model_parked {
     size_t queue_count;
     uint32_t max;
     bool start;
+    bool supervised;
 };
 
 struct model_agent {
@@ -111,6 +125,16 @@ struct model_limit {
     uint64_t credit; /* of the rate: a run takes rate_interval_ms of it */
     uint64_t credit_ms;
     uint64_t paused_until_ms; /* wall time */
+};
+
+/* Where the turns of one queue and priority stand. */
+struct model_line {
+    const char *queue;
+    uint32_t priority;
+    uint64_t claimed; /* the turn that was claimed last */
+    const char *keys[MODEL_KEYS_MAX];
+    uint64_t last[MODEL_KEYS_MAX];
+    size_t key_count;
 };
 
 struct model_queue {
@@ -148,7 +172,10 @@ struct model {
     size_t limit_count;
     struct model_queue queues[MODEL_QUEUES_MAX];
     size_t queue_count;
-    struct model_task *touched[2048]; /* by this step: compared at its end */
+    struct model_line lines[MODEL_LINES_MAX];
+    size_t line_count;
+    const char *drains[MODEL_DRAINS_MAX]; /* agents; NULL = free */
+    struct model_task *touched[2048];     /* by this step: compared at its end */
     size_t touched_count;
     struct model_old *olds;
     size_t old_count;
@@ -173,6 +200,8 @@ void model_opened(struct model *model, uint64_t store_ms);
 /* Applies what broker_tick or broker_step just did and compares. Reads the touched rows in the same transaction. */
 void model_tick(struct judgement *judgement);
 void model_step(struct judgement *judgement);
+/* After broker_settle. */
+void model_settle(struct model *model);
 void model_commit(struct model *model);
 void model_abort(struct model *model);
 
@@ -198,6 +227,13 @@ void model_gate_pass(struct judgement *judgement, const struct model_task *task)
 void model_limits_tick(struct judgement *judgement);
 /* Those who wait for what has ended hear of it, and those who wait for them. */
 void model_release_waiting(struct judgement *judgement);
+/* The turn of a task that comes now, and that this one was claimed. */
+uint64_t model_turn_give(struct model *model, const char *queue, uint32_t priority, const char *key);
+void model_turn_claimed(struct model *model, const struct model_task *task);
+void model_turns_settle(struct model *model);
+bool model_is_drained(const struct model *model, const char *agent_id);
+/* Why this queue does not take one more task; NULL when it does. */
+const char *model_queue_refusal(struct model *model, const char *queue, uint64_t adding);
 struct model_queue *model_queue(struct model *model, const char *name);
 /* The lease begins at now: until when its holder was told, and no later than its timeouts allow. */
 void model_renew(struct judgement *judgement, struct model_task *task, uint32_t told_ms);
@@ -213,7 +249,11 @@ struct model_task *model_run(struct judgement *judgement, struct run_name run, e
 /* A run ends: its lease ran out, or it was given back. */
 void model_lose(struct judgement *judgement, struct model_task *task);
 void model_release(struct judgement *judgement, struct model_task *task, uint64_t delay_ms);
-void model_close_run(struct model_task *task, enum model_end end);
+void model_close_run(struct judgement *judgement, struct model_task *task, enum model_end end);
+/* A lost run is over, by this word. */
+void model_end_lost(struct judgement *judgement, struct model_task *task, enum model_end word);
+/* Given back by its holder. */
+void model_give_back(struct judgement *judgement, struct model_task *task, uint64_t delay_ms);
 /* After a charged attempt: another one after a backoff, or the end. */
 void model_retry_or_fail(struct judgement *judgement, struct model_task *task, bool final, uint64_t least_ms);
 /* Whether its submitter wants no further attempt after a failure of this type. */
@@ -242,6 +282,13 @@ model_fn model_set_limit;
 model_fn model_list_limits;
 model_fn model_pause_limit;
 model_fn model_pause_queue;
+model_fn model_report_exit;
+model_fn model_finish;
+model_fn model_suspend;
+model_fn model_ask_suspend;
+model_fn model_resume;
+model_fn model_drain;
+model_fn model_move;
 model_fn model_set_queue;
 /* After the step itself: answers to claims that waited. */
 void model_wake(struct judgement *judgement);

@@ -22,14 +22,39 @@ static bool may_take(const struct judgement *judgement, const struct model_parke
     return model_gate_is_open(judgement, task);
 }
 
-static struct model_task *first_for(const struct judgement *judgement, const struct model_parked *claim)
+static bool is_before(const struct model_task *a, const struct model_task *b)
+{
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return a->turn != b->turn ? a->turn < b->turn : a->id < b->id;
+}
+
+static struct model_task *first_of_queue(const struct judgement *judgement, const struct model_parked *claim,
+                                         const char *queue)
 {
     const struct model *model = judgement->model;
     struct model_task *first = NULL;
 
     for (size_t i = model->first; i < model->task_count; i++) {
         struct model_task *task = model->tasks[i];
-        if ((first == NULL || task->priority < first->priority) && may_take(judgement, claim, task))
+        if (task->state == TASK_READY && strcmp(task->queue, queue) == 0 && (first == NULL || is_before(task, first)) &&
+            may_take(judgement, claim, task))
+            first = task;
+    }
+    return first;
+}
+
+/* Between queues there are no turns: the older one of the firsts goes out. */
+static struct model_task *first_for(const struct judgement *judgement, const struct model_parked *claim)
+{
+    struct model_task *first = NULL;
+
+    for (size_t i = 0; i < claim->queue_count; i++) {
+        struct model_task *task = first_of_queue(judgement, claim, claim->queues[i]);
+        if (task == NULL || task == first)
+            continue;
+        if (first == NULL || task->priority < first->priority ||
+            (task->priority == first->priority && task->id < first->id))
             first = task;
     }
     return first;
@@ -53,6 +78,9 @@ static void assign(struct judgement *judgement, const struct model_parked *claim
     task->deliveries++;
     task->end = END_NONE;
     model_gate_pass(judgement, task);
+    model_turn_claimed(model, task);
+    task->supervised = claim->supervised;
+    task->heard_until_ms = 0;
     task->run_deadline_ms = now_ms + (claim->start ? task->run_timeout_ms : task->start_timeout_ms);
     task->attempts += claim->start;
     task->lease_from_ms = 0;
@@ -122,7 +150,8 @@ static struct model_parked what_is_claimed(const struct judgement *judgement)
                                   .agent_type = claim->agent_type,
                                   .queue_count = claim->queue_count,
                                   .max = claim->max > 0 ? claim->max : 1,
-                                  .start = claim->start};
+                                  .start = claim->start,
+                                  .supervised = claim->supervised};
 
     for (size_t i = 0; i < claim->queue_count; i++)
         parked.queues[i] = claim->queues[i];
@@ -168,6 +197,8 @@ void model_claim(struct judgement *judgement)
         return;
     }
     replace(judgement, agent);
+    if (model_is_drained(model, claim->agent_id))
+        claimed.queue_count = 0;
     if (is_same && claim->claim_seq == agent->claim_seq) {
         if (model_expect(judgement, NULL))
             repeat(judgement, agent);
@@ -301,7 +332,12 @@ void model_register(struct judgement *judgement)
         struct model_task *task = model->tasks[i];
         if (!model_is_held(task) || !is_below(task->agent_id, registration->agent_id) || is_named(registration, task))
             continue;
-        model_release(judgement, task, 0);
+        if (task->supervised && task->state == TASK_RUNNING && !registration->all_gone)
+            continue;
+        if (task->reaping)
+            model_end_lost(judgement, task, END_LOST);
+        else
+            model_release(judgement, task, 0);
         released++;
     }
     if (released != judgement->own->registration.released_count)

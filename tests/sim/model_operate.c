@@ -10,7 +10,7 @@ void model_cancel(struct judgement *judgement)
     struct model_task *task = model_find(model, judgement->command->cancel.task_id);
     const struct push *push = judgement->effects->pushes;
 
-    if (task == NULL || model_has_ended(task)) {
+    if (task == NULL || model_has_ended(task) || task->finishing) {
         (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "TASK_ENDED");
         return;
     }
@@ -25,8 +25,9 @@ void model_cancel(struct judgement *judgement)
         return;
     }
     task->canceling = true;
-    if (push == NULL || push->next != NULL || push->run.task_id != task->id || push->run.fence != task->fence ||
-        strcmp(push->agent_id, task->agent_id) != 0)
+    task->suspending = false;
+    if (push == NULL || push->verdict != VERDICT_STOP || push->next != NULL || push->run.task_id != task->id ||
+        push->run.fence != task->fence || strcmp(push->agent_id, task->agent_id) != 0)
         world_violated(model->world, "the holder of task %" PRIu64 " was not told of its cancel", task->id);
 }
 
@@ -106,5 +107,124 @@ void model_history(struct judgement *judgement)
             world_violated(model->world,
                            "the history of task %" PRIu64 " has no way from revision %" PRIu64 " to %" PRIu64, task->id,
                            older->revision, newer->revision);
+    }
+}
+
+void model_ask_suspend(struct judgement *judgement)
+{
+    struct model_task *task = model_find(judgement->model, judgement->command->ask_suspend.task_id);
+
+    if (task == NULL || !model_is_held(task) || task->reaping || task->canceling) {
+        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "WRONG_STATE");
+        return;
+    }
+    if (!model_expect(judgement, NULL) || task->suspending)
+        return;
+    model_touch(judgement->model, task);
+    task->suspending = true;
+}
+
+void model_resume(struct judgement *judgement)
+{
+    struct model_task *task = model_find(judgement->model, judgement->command->resume.task_id);
+
+    if (task == NULL || task->state != TASK_SUSPENDED) {
+        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "WRONG_STATE");
+        return;
+    }
+    if (!model_expect(judgement, NULL))
+        return;
+    model_touch(judgement->model, task);
+    task->state = TASK_READY;
+    if (task->expires_ms <= judgement->now.wall_ms)
+        task->expires_ms = 0;
+}
+
+static bool is_of(const char *agent_id, const char *above)
+{
+    size_t size = strlen(above);
+
+    return strncmp(agent_id, above, size) == 0 && (agent_id[size] == '\0' || agent_id[size] == '/');
+}
+
+bool model_is_drained(const struct model *model, const char *agent_id)
+{
+    for (size_t i = 0; i < MODEL_DRAINS_MAX; i++)
+        if (model->drains[i] != NULL && is_of(agent_id, model->drains[i]))
+            return true;
+    return false;
+}
+
+/* Who waits for work and gets none any more is answered with nothing. */
+static void answer_drained(struct judgement *judgement, const char *agent_id)
+{
+    struct model *model = judgement->model;
+
+    for (size_t i = 0; i < model->agent_count; i++) {
+        struct model_agent *agent = &model->agents[i];
+        if (agent->parked.token == 0 || !is_of(agent->id, agent_id))
+            continue;
+        model_keep(model, agent, sizeof *agent);
+        agent->parked.token = 0;
+    }
+}
+
+void model_drain(struct judgement *judgement)
+{
+    const struct command_drain *drain = &judgement->command->drain;
+    struct model *model = judgement->model;
+    const char **at = NULL;
+
+    for (size_t i = 0; i < MODEL_DRAINS_MAX && at == NULL; i++)
+        if (model->drains[i] != NULL && strcmp(model->drains[i], drain->agent_id) == 0)
+            at = &model->drains[i];
+    if (drain->ends && at == NULL) {
+        (void)model_expect(judgement, "NOT_DRAINING");
+        return;
+    }
+    for (size_t i = 0; i < MODEL_DRAINS_MAX && at == NULL; i++)
+        if (model->drains[i] == NULL)
+            at = &model->drains[i];
+    if (at == NULL || !model_expect(judgement, NULL))
+        return;
+    model_keep(model, at, sizeof *at);
+    *at = drain->ends ? NULL : drain->agent_id;
+    answer_drained(judgement, drain->agent_id);
+}
+
+static const char *refusal_of_move(struct judgement *judgement, const struct model_task *task)
+{
+    const struct command_move *move = &judgement->command->move;
+
+    if (task == NULL)
+        return "NO_SUCH_TASK";
+    if (!model_is_waiting(task) && task->state != TASK_SUSPENDED)
+        return "WRONG_STATE";
+    if (strcmp(task->queue, move->queue) == 0)
+        return NULL;
+    return model_queue_refusal(judgement->model, move->queue, 0);
+}
+
+void model_move(struct judgement *judgement)
+{
+    const struct command_move *move = &judgement->command->move;
+    struct model *model = judgement->model;
+
+    if (!model_expect(judgement, NULL))
+        return;
+    for (size_t i = 0; i < move->task_count; i++) {
+        struct model_task *task = model_find(model, move->task_ids[i]);
+        const struct error *refusal = judgement->own->submit.outcomes[i].refusal;
+        const char *got = refusal != NULL ? refusal->reason : "OK";
+        const char *reason = refusal_of_move(judgement, task);
+
+        if (strcmp(got, reason != NULL ? reason : "OK") != 0)
+            world_violated(model->world, "the move of task %" PRIu64 " was answered with %s, expected was %s",
+                           move->task_ids[i], got, reason != NULL ? reason : "OK");
+        if (reason != NULL || refusal != NULL || strcmp(task->queue, move->queue) == 0)
+            continue;
+        model_touch(model, task);
+        task->queue = move->queue;
+        task->turn = model_turn_give(model, task->queue, task->priority, task->fairness_key);
     }
 }

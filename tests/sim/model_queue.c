@@ -16,6 +16,18 @@ struct model_queue *model_queue(struct model *model, const char *name)
     return &model->queues[model->queue_count++];
 }
 
+const char *model_queue_refusal(struct model *model, const char *name, uint64_t adding)
+{
+    const struct model_queue *queue = model_queue(model, name);
+    uint64_t length = adding;
+
+    if (queue->paused_in)
+        return "QUEUE_PAUSED";
+    for (size_t i = model->first; i < model->task_count; i++)
+        length += model_is_waiting(model->tasks[i]) && strcmp(model->tasks[i]->queue, name) == 0;
+    return queue->length_max > 0 && length >= queue->length_max ? "QUEUE_FULL" : NULL;
+}
+
 static void compare_queue(struct judgement *judgement, const struct queue_view *view, const char *name)
 {
     struct model *model = judgement->model;

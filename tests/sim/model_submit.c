@@ -93,6 +93,9 @@ static void add(struct judgement *judgement, const struct task_spec *spec, uint6
         task->due_from_ms = judgement->now.store_ms + spec->delay_ms;
     }
     task->due_to_ms = task->due_from_ms;
+    task->fairness_key = spec->fairness_key;
+    task->turn = model_turn_give(judgement->model, task->queue, task->priority, task->fairness_key);
+    task->on_lost = spec->on_lost;
     task->limit_count = spec->limit_count;
     for (size_t i = 0; i < spec->limit_count; i++)
         task->limits[i] = spec->limits[i];
@@ -133,16 +136,12 @@ static const char *refusal_of_parent(const struct model *model, uint64_t parent_
 
 static const char *refusal_of_queue(struct model *model, const struct admission *admission, size_t index)
 {
-    const struct model_queue *queue = model_queue(model, admission->submit->specs[index].queue);
-    uint64_t length = 0;
+    const char *queue = admission->submit->specs[index].queue;
+    uint64_t adding = 0;
 
-    if (queue->paused_in)
-        return "QUEUE_PAUSED";
-    for (size_t i = model->first; i < model->task_count; i++)
-        length += model_is_waiting(model->tasks[i]) && strcmp(model->tasks[i]->queue, queue->name) == 0;
     for (size_t i = 0; i < index; i++)
-        length += admission->taken[i] && strcmp(admission->submit->specs[i].queue, queue->name) == 0;
-    return queue->length_max > 0 && length >= queue->length_max ? "QUEUE_FULL" : NULL;
+        adding += admission->taken[i] && strcmp(admission->submit->specs[i].queue, queue) == 0;
+    return model_queue_refusal(model, queue, adding);
 }
 
 static const char *refusal_of(struct model *model, const struct admission *admission, size_t index)

@@ -34,12 +34,41 @@ static void wait_between(struct judgement *judgement, struct model_task *task, u
     task->due_to_ms = judgement->now.store_ms + to_ms;
 }
 
-void model_close_run(struct model_task *task, enum model_end end)
+static uint64_t later(uint64_t a_ms, uint64_t b_ms)
 {
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* A broker that was away gives everybody a whole lease to be heard again. */
+static uint64_t first_loss_ms(const struct judgement *judgement)
+{
+    return judgement->model->opened_ms + judgement->model->settings.lease_ms;
+}
+
+/* The same for a holder whose lease is the longest that there is. */
+static uint64_t last_first_loss_ms(const struct judgement *judgement)
+{
+    return judgement->model->opened_ms + judgement->model->settings.lease_max_ms + 1;
+}
+
+/* One that would end while its output is on its way does not end yet. */
+void model_close_run(struct judgement *judgement, struct model_task *task, enum model_end end)
+{
+    const struct command *command = judgement->command;
+    bool is_pending = command != NULL && command->kind == COMMAND_REPORT_EXIT && command->report_exit.streams_pending;
+
     task->end = end;
     task->end_state = task->state;
     task->canceling = false;
+    task->suspending = false;
+    task->reaping = false;
     task->run_deadline_ms = 0;
+    if (!is_pending || !model_has_ended(task) || !task->was_running)
+        return;
+    task->state = TASK_RUNNING;
+    task->finishing = true;
+    task->due_from_ms = judgement->now.store_ms + judgement->model->settings.seal_ms;
+    task->due_to_ms = task->due_from_ms;
 }
 
 /* After a charged attempt. */
@@ -66,9 +95,8 @@ bool model_is_final(const struct model_task *task, const char *error_type)
     return false;
 }
 
-void model_lose(struct judgement *judgement, struct model_task *task)
+static void end_as_lost(struct judgement *judgement, struct model_task *task)
 {
-    model_touch(judgement->model, task);
     if (task->canceling) {
         model_end_task(judgement, task, TASK_CANCELED);
     } else if (task->state == TASK_RUNNING) {
@@ -79,11 +107,43 @@ void model_lose(struct judgement *judgement, struct model_task *task)
     } else {
         task->state = TASK_READY;
     }
-    model_close_run(task, END_LOST);
+}
+
+void model_end_lost(struct judgement *judgement, struct model_task *task, enum model_end word)
+{
+    task->was_running = task->state == TASK_RUNNING;
+    model_touch(judgement->model, task);
+    end_as_lost(judgement, task);
+    model_close_run(judgement, task, word);
+}
+
+/* Its lease has run out. A supervisor is asked to kill and to confirm; only when it was not heard of for the reap grace
+ * is the run given up. */
+void model_lose(struct judgement *judgement, struct model_task *task)
+{
+    struct model *model = judgement->model;
+
+    model_touch(model, task);
+    if (task->supervised && task->state == TASK_RUNNING && !task->reaping) {
+        uint64_t from_ms = later(task->lease_from_ms, task->heard_until_ms);
+        task->reaping = true;
+        task->lease_from_ms = later(from_ms, first_loss_ms(judgement)) + model->settings.reap_grace_ms;
+        task->reap_from_ms = task->lease_from_ms;
+        task->lease_to_ms = judgement->now.store_ms + model->settings.lease_max_ms + 1 + model->settings.reap_grace_ms;
+        return;
+    }
+    if (task->reaping && !task->canceling && task->on_lost == LOST_HOLD) {
+        task->crashes++;
+        task->state = TASK_SUSPENDED;
+        model_close_run(judgement, task, END_LOST);
+        return;
+    }
+    model_end_lost(judgement, task, END_LOST);
 }
 
 void model_release(struct judgement *judgement, struct model_task *task, uint64_t delay_ms)
 {
+    task->was_running = task->state == TASK_RUNNING;
     model_touch(judgement->model, task);
     task->interruptions++;
     if (task->state == TASK_RUNNING)
@@ -98,12 +158,21 @@ void model_release(struct judgement *judgement, struct model_task *task, uint64_
         wait_between(judgement, task, delay_ms, delay_ms);
     else
         task->state = TASK_READY;
-    model_close_run(task, END_RELEASED);
+    model_close_run(judgement, task, END_RELEASED);
+}
+
+void model_give_back(struct judgement *judgement, struct model_task *task, uint64_t delay_ms)
+{
+    if (task->reaping)
+        model_end_lost(judgement, task, END_RELEASED);
+    else
+        model_release(judgement, task, delay_ms);
 }
 
 static uint64_t time_of(const struct judgement *judgement, const struct model_task *task)
 {
-    return task->due_is_wall && !model_is_held(task) ? judgement->now.wall_ms : judgement->now.store_ms;
+    return task->due_is_wall && !model_is_held(task) && !task->finishing ? judgement->now.wall_ms
+                                                                         : judgement->now.store_ms;
 }
 
 static bool has_expired(const struct judgement *judgement, const struct model_task *task)
@@ -111,15 +180,9 @@ static bool has_expired(const struct judgement *judgement, const struct model_ta
     return model_is_waiting(task) && task->expires_ms > 0 && task->expires_ms <= judgement->now.wall_ms;
 }
 
-static uint64_t later(uint64_t a_ms, uint64_t b_ms)
+static bool waits_for_time(const struct model_task *task)
 {
-    return a_ms > b_ms ? a_ms : b_ms;
-}
-
-/* A broker that was away gives everybody a whole lease to be heard again. */
-static uint64_t first_loss_ms(const struct judgement *judgement)
-{
-    return judgement->model->opened_ms + judgement->model->settings.lease_ms;
+    return task->state == TASK_SCHEDULED || task->finishing || model_has_ended(task);
 }
 
 static bool may_be_due(const struct judgement *judgement, const struct model_task *task)
@@ -128,7 +191,7 @@ static bool may_be_due(const struct judgement *judgement, const struct model_tas
         return true;
     if (model_is_held(task))
         return later(task->lease_from_ms, first_loss_ms(judgement)) <= judgement->now.store_ms;
-    return (task->state == TASK_SCHEDULED || model_has_ended(task)) && task->due_from_ms <= time_of(judgement, task);
+    return waits_for_time(task) && task->due_from_ms <= time_of(judgement, task);
 }
 
 /* When it must have happened; UINT64_MAX = never. */
@@ -144,8 +207,8 @@ static uint64_t due_by(const struct judgement *judgement, const struct model_tas
     if (late_ms > 0 && task->state == TASK_SCHEDULED && task->due_is_wall)
         return UINT64_MAX;
     if (model_is_held(task))
-        return later(task->lease_to_ms, first_loss_ms(judgement) + 1) + late_ms;
-    return task->state == TASK_SCHEDULED || model_has_ended(task) ? task->due_to_ms + late_ms : UINT64_MAX;
+        return later(task->lease_to_ms, last_first_loss_ms(judgement)) + late_ms;
+    return waits_for_time(task) ? task->due_to_ms + late_ms : UINT64_MAX;
 }
 
 static void happen(struct judgement *judgement, struct model_task *task)
@@ -160,6 +223,11 @@ static void happen(struct judgement *judgement, struct model_task *task)
     if (has_expired(judgement, task)) {
         task->wait_count = 0;
         model_end_task(judgement, task, TASK_EXPIRED);
+        return;
+    }
+    if (task->finishing) {
+        task->finishing = false;
+        model_end_task(judgement, task, task->end_state);
         return;
     }
     task->state = task->state == TASK_SCHEDULED ? TASK_READY : TASK_NONE;

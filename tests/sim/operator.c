@@ -1,5 +1,5 @@
 /* Cancels and retries tasks, sets limits and queues, and looks at lists and counts. Once the
- * world is healed it resumes all queues and lets everything be. */
+ * world is healed it resumes whatever is paused, and lets everything else be. */
 #include "tests/sim/actor.h"
 #include "tests/sim/model.h"
 
@@ -111,6 +111,44 @@ static struct request *set_some_queue(struct world *world)
     return request;
 }
 
+static struct request *ask_suspend(struct world *world)
+{
+    struct request *request = request_new(COMMAND_ASK_SUSPEND);
+
+    request->command.ask_suspend.task_id = some_task(world);
+    return request;
+}
+
+static struct request *resume_some(struct world *world)
+{
+    struct request *request = request_new(COMMAND_RESUME);
+
+    request->command.resume.task_id = some_task(world);
+    return request;
+}
+
+static const char *const agents[] = {"a0", "a1", "b0", "b1/c"};
+
+static struct request *drain_some(struct world *world)
+{
+    struct request *request = request_new(COMMAND_DRAIN);
+
+    request->command.drain.agent_id = agents[world_draw(world, 4)];
+    request->command.drain.ends = world_draw(world, 3) > 0;
+    return request;
+}
+
+static struct request *move_some(struct world *world)
+{
+    struct request *request = request_new(COMMAND_MOVE);
+
+    request->command.move.queue = queues[world_draw(world, world->swarm.queues)];
+    request->command.move.task_count = 1 + world_draw(world, DEPENDENCIES_IN_SPEC);
+    for (size_t i = 0; i < request->command.move.task_count; i++)
+        request->depends_on[0][i] = some_task(world);
+    return request;
+}
+
 static struct request *list_limits(struct world *world)
 {
     (void)world;
@@ -127,15 +165,31 @@ static struct request *count_queues(struct world *world)
 static struct request *(*const acts[])(struct world *) = {
     cancel_some,  cancel_some,  cancel_some,    retry_some,     retry_some,  get_some,         list_some,
     count_queues, read_history, set_some_limit, set_some_limit, list_limits, pause_some_queue, set_some_queue,
+    ask_suspend,  resume_some,  resume_some,    drain_some,     move_some,
 };
 
 /* So that everything can end. More than once: the word that paused it may still be on its way. */
-static void resume_queues(struct actor *actor)
+static void resume_all(struct actor *actor)
 {
+    const struct model *model = actor->world->model;
+
     for (uint32_t i = 0; i < actor->world->swarm.queues && actor_has_room(actor); i++) {
         struct request *request = request_new(COMMAND_PAUSE_QUEUE);
         request->command.pause_queue.queue = queues[i];
         request->command.pause_queue.resumes = true;
+        actor_ask(actor, request, 0);
+    }
+    for (size_t i = 0; i < sizeof agents / sizeof agents[0] && actor_has_room(actor); i++) {
+        struct request *request = request_new(COMMAND_DRAIN);
+        request->command.drain.agent_id = agents[i];
+        request->command.drain.ends = true;
+        actor_ask(actor, request, 0);
+    }
+    for (size_t i = model->first; i < model->task_count && actor_has_room(actor); i++) {
+        if (model->tasks[i]->state != TASK_SUSPENDED)
+            continue;
+        struct request *request = request_new(COMMAND_RESUME);
+        request->command.resume.task_id = model->tasks[i]->id;
         actor_ask(actor, request, 0);
     }
 }
@@ -146,7 +200,7 @@ static void act(struct world *world, void *subject, uint64_t life)
 
     (void)life;
     if (world->healed)
-        resume_queues(actor);
+        resume_all(actor);
     if (world_fault(world, world->swarm.operate) && actor_has_room(actor))
         actor_ask(actor, acts[world_draw(world, sizeof acts / sizeof acts[0])](world), 0);
     actor_plan(actor, world->healed ? RESUME_MS : ACT_MS, act);

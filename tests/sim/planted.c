@@ -5,6 +5,7 @@
 #include "broker/core/core.h"
 #include "broker/core/counters.h"
 #include "broker/core/dependency.h"
+#include "broker/core/drain.h"
 #include "broker/core/ending.h"
 #include "broker/core/lease.h"
 #include "broker/core/limit.h"
@@ -13,6 +14,7 @@
 #include "broker/core/release.h"
 #include "broker/core/session.h"
 #include "broker/core/timer.h"
+#include "broker/core/turn.h"
 #include "tests/sim/host.h"
 
 #include <stddef.h>
@@ -66,6 +68,12 @@ int planted_now = -1;
     BUG(NEVER_EXPIRES, "never-expire", "a task that waits past its time is kept")                                      \
     BUG(ONE_TOO_MANY, "one-too-many", "a full queue takes one more task")                                              \
     BUG(TAKES_WHEN_PAUSED, "take-when-paused", "a queue that is paused takes tasks")                                   \
+    BUG(NO_REAPING, "no-reaping", "a lost supervised run is handed out before its end is confirmed")                   \
+    BUG(NEVER_HOLDS, "never-hold", "a task that is to be held after its loss is tried again")                          \
+    BUG(NO_TURNS, "no-turns", "fairness keys take no turns")                                                           \
+    BUG(IGNORES_DRAIN, "ignore-drain", "an agent that drains gets tasks")                                              \
+    BUG(CHARGES_SUSPEND, "charge-suspend", "a suspended run is charged as an attempt")                                 \
+    BUG(ENDS_EARLY, "end-early", "a task ends while its output is on its way")                                         \
     BUG(DAMAGES_RECORD, "damage-record", "a state record is written with a flipped bit now and then")
 
 #define NUMBER(number, name, what) number,
@@ -243,6 +251,8 @@ enum status __wrap_step_claim(struct step *step, const struct command *command)
     static uint64_t sequence = 1000000;
     struct command changed = *command;
 
+    if (has(NO_REAPING))
+        changed.claim.supervised = false;
     if (has(DOUBLE_CLAIM))
         changed.claim.claim_seq = ++sequence;
     return __real_step_claim(step, &changed);
@@ -460,4 +470,38 @@ enum status __wrap_queue_admits(const struct queue *queue, uint64_t adding, stru
     more.settings.length_max += has(ONE_TOO_MANY) && more.settings.length_max > 0;
     more.settings.paused_in = more.settings.paused_in && !has(TAKES_WHEN_PAUSED);
     return __real_queue_admits(&more, adding, error);
+}
+
+AROUND(run_given_up);
+enum status __wrap_run_given_up(struct step *step, struct task *task)
+{
+    return has(NEVER_HOLDS) ? run_lost(step, task) : __real_run_given_up(step, task);
+}
+
+AROUND(turn_give);
+uint64_t __wrap_turn_give(struct turns *turns, struct queue *queue, uint8_t priority, const char *fairness_key)
+{
+    return __real_turn_give(turns, queue, priority, has(NO_TURNS) ? "" : fairness_key);
+}
+
+AROUND(drains_find);
+const struct drain *__wrap_drains_find(const struct drains *drains, const char *agent_id)
+{
+    return has(IGNORES_DRAIN) ? NULL : __real_drains_find(drains, agent_id);
+}
+
+AROUND(run_suspended);
+void __wrap_run_suspended(struct step *step, struct task *task, const char *reason)
+{
+    task->attempts += has(CHARGES_SUSPEND);
+    __real_run_suspended(step, task, reason);
+}
+
+AROUND(step_report_exit);
+enum status __wrap_step_report_exit(struct step *step, const struct command *command)
+{
+    struct command changed = *command;
+
+    changed.report_exit.streams_pending = changed.report_exit.streams_pending && !has(ENDS_EARLY);
+    return __real_step_report_exit(step, &changed);
 }

@@ -4,6 +4,7 @@
 #include "tests/history/history.h"
 #include "tests/sim/actor.h"
 #include "tests/sim/model.h"
+#include "tests/sim/process.h"
 #include "tests/sim/witness.h"
 
 #include <inttypes.h>
@@ -109,6 +110,7 @@ static void world_done(struct world *world)
     host_free(world->host);
     model_free(world->model);
     history_free(world->history);
+    free(world->processes);
     free(world);
 }
 
@@ -129,6 +131,7 @@ struct run_result run_seed_through(const struct run_options *options)
     world->traced = options->traced;
     world->swarm = swarm_draw(options->seed);
     world->random = random_for(options->seed, 2);
+    world->processes = allocate_zero(PROCESSES_MAX, sizeof *world->processes);
     world->history = allocate_zero(1, sizeof *world->history);
     populate(world);
     while (!world->failed && world->events < options->events && world_turn(world))

@@ -122,6 +122,16 @@ static void limit(struct world *world, struct request *request, size_t i)
         request->limits[i][k] = limits[(first + k) % 3];
 }
 
+static void be_fair(struct world *world, struct task_spec *spec)
+{
+    static const char *const keys[] = {"alice", "bob", "carol"};
+
+    if (world_chance(world, world->swarm.key))
+        spec->fairness_key = keys[world_draw(world, 3)];
+    if (world_chance(world, world->swarm.hold))
+        spec->on_lost = LOST_HOLD;
+}
+
 static uint64_t acked_below(const struct submitter *submitter)
 {
     uint64_t least = submitter->sequence;
@@ -150,6 +160,7 @@ static void submit(struct submitter *submitter, size_t slot)
     for (size_t i = 0; i < command->spec_count; i++) {
         depend(submitter, request, i);
         limit(world, request, i);
+        be_fair(world, &request->specs[i]);
     }
     actor_ask(&submitter->actor, request, slot);
 }

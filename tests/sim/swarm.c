@@ -20,7 +20,7 @@ struct swarm swarm_draw(uint64_t seed)
     struct swarm swarm = {
         .submitters = between(at, 1, 4),
         .agents = between(at, 1, 5),
-        .supervisors = sometimes(at, 3),
+        .supervisors = between(at, 0, 3),
         .operators = between(at, 0, 2),
         .queues = between(at, 1, 3),
         .types = between(at, 1, 3),
@@ -29,6 +29,8 @@ struct swarm swarm_draw(uint64_t seed)
         .tick_max = random_below(at, 4) == 0 ? between(at, 1, 4) : 256,
         .lease_ms = between(at, 200, 10000),
         .retention_ms = between(at, 1000, 60000),
+        .adapt = random_below(at, 2) == 0,
+        .reap_ms = between(at, 0, 15000),
         .events_max = between(at, 1, 300),
         .pause_ms = between(at, 20, 1000),
         .lose = sometimes(at, 150),
@@ -45,6 +47,10 @@ struct swarm swarm_draw(uint64_t seed)
         .repeat = sometimes(at, 300),
         .delay = sometimes(at, 400),
         .depend = sometimes(at, 400),
+        .key = sometimes(at, 700),
+        .suspend = sometimes(at, 150),
+        .hold = sometimes(at, 600),
+        .pending = sometimes(at, 400),
         .limit = sometimes(at, 600),
         .expire = sometimes(at, 300),
         .bad = sometimes(at, 100),
@@ -57,6 +63,8 @@ struct swarm swarm_draw(uint64_t seed)
         .operate = between(at, 50, 800),
     };
 
+    if (swarm.operators == 0)
+        swarm.suspend = swarm.hold = 0; /* nobody would resume them */
     if (swarm.tick_max < 256)
         swarm.expire = 0;
     swarm.heartbeat_ms = swarm.lease_ms / between(at, 3, 10);

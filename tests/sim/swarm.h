@@ -20,6 +20,8 @@ struct swarm {
     uint32_t tick_max;
     uint32_t lease_ms;
     uint32_t heartbeat_ms;
+    bool adapt;       /* leases follow the holders' heartbeats */
+    uint32_t reap_ms; /* the reap grace beyond the least one */
     uint32_t retention_ms;
     uint32_t events_max; /* that the store keeps */
     uint32_t work_ms;    /* how long a run works at most */
@@ -41,6 +43,10 @@ struct swarm {
     uint32_t repeat;    /* of answered requests that are asked again all the same */
     uint32_t delay;     /* of tasks with a time */
     uint32_t depend;    /* of tasks that wait for others */
+    uint32_t key;       /* of tasks with a fairness key */
+    uint32_t suspend;   /* of runs that suspend themselves */
+    uint32_t hold;      /* of tasks that are held for an operator when their supervisor is lost */
+    uint32_t pending;   /* of ends whose output is still on its way */
     uint32_t limit;     /* of tasks that name a limit */
     uint32_t expire;    /* of tasks that may only wait so long; never where a tick does little at a time */
     uint32_t bad;       /* of tasks with a specification that must be refused */

@@ -7,17 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum history_call call_of(enum command_kind kind)
+static enum history_call call_of(const struct command *command)
 {
     static const enum history_call calls[COMMAND_KINDS] = {
         [COMMAND_CANCEL] = CALL_CANCEL,     [COMMAND_RETRY] = CALL_RETRY, [COMMAND_REGISTER] = CALL_REGISTER,
         [COMMAND_CLAIM] = CALL_CLAIM,       [COMMAND_START] = CALL_START, [COMMAND_HEARTBEAT] = CALL_HEARTBEAT,
         [COMMAND_COMPLETE] = CALL_COMPLETE, [COMMAND_FAIL] = CALL_FAIL,   [COMMAND_RELEASE] = CALL_RELEASE,
+        [COMMAND_SUSPEND] = CALL_RELEASE,
     };
 
-    if (kind == COMMAND_SUBMIT)
+    if (command->kind == COMMAND_SUBMIT)
         return CALL_SUBMIT;
-    return calls[kind] != 0 ? calls[kind] : CALL_OTHER;
+    if (command->kind == COMMAND_REPORT_EXIT)
+        return command->report_exit.how == EXIT_COMPLETED ? CALL_COMPLETE : CALL_FAIL;
+    return calls[command->kind] != 0 ? calls[command->kind] : CALL_OTHER;
 }
 
 /* The run or task that the command is about, if it is about one. */
@@ -31,6 +34,10 @@ static struct run_name subject_of(const struct command *command)
         return command->fail.run;
     if (command->kind == COMMAND_RELEASE)
         return command->release.run;
+    if (command->kind == COMMAND_SUSPEND)
+        return command->suspend.run;
+    if (command->kind == COMMAND_REPORT_EXIT)
+        return command->report_exit.run;
     if (command->kind == COMMAND_CANCEL)
         return (struct run_name){.task_id = command->cancel.task_id};
     if (command->kind == COMMAND_RETRY)
@@ -58,7 +65,7 @@ static struct history_event event_of(const struct actor *actor, const struct ope
                                   .actor = (uint64_t)actor->id[0] << 8 | (uint64_t)actor->id[1],
                                   .operation = operation_of(call),
                                   .kind = kind,
-                                  .call = call_of(command->kind),
+                                  .call = call_of(command),
                                   .task = subject.task_id,
                                   .fence = subject.fence};
 }
@@ -72,8 +79,11 @@ void witness_ask(struct actor *actor, const struct open_call *call)
 
 static void add_items(struct actor *actor, struct history_event event, const struct reply *reply)
 {
-    static const char *const verdicts[] = {
-        [VERDICT_GO_ON] = "GO_ON", [VERDICT_STOP] = "STOP", [VERDICT_STALE] = "STALE"};
+    static const char *const verdicts[] = {[VERDICT_GO_ON] = "GO_ON",
+                                           [VERDICT_STOP] = "STOP",
+                                           [VERDICT_STALE] = "STALE",
+                                           [VERDICT_SUSPEND] = "SUSPEND",
+                                           [VERDICT_KILL] = "KILL"};
 
     for (size_t i = 0; i < reply->item_count; i++) {
         event.task = reply->items[i].run.task_id;

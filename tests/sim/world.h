@@ -54,6 +54,7 @@ struct world {
     bool traced; /* printed as well */
     bool failed;
     char violation[512];
+    struct process *processes; /* process.h */
     struct host *host;
     struct model *model;
     struct history *history; /* what the clients saw */
