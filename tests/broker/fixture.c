@@ -339,3 +339,56 @@ enum task_state state_of(struct world *world, uint64_t task_id)
 {
     return get(world, task_id)->state;
 }
+
+struct task_spec spec_limited(const char *agent_type, const char *const *limits, size_t count)
+{
+    struct task_spec spec = spec_of(agent_type);
+
+    spec.limits = limits;
+    spec.limit_count = count;
+    return spec;
+}
+
+uint64_t submit_limited(struct world *world)
+{
+    static const char *const anthropic[] = {"anthropic"};
+
+    return submit_spec(world, spec_limited("claude", anthropic, 1));
+}
+
+struct command command_set_limit(const char *name)
+{
+    return (struct command){.kind = COMMAND_SET_LIMIT, .who = "uid 0", .set_limit = {.name = name, .reason = ""}};
+}
+
+const struct limit_view *limit_set(struct world *world, struct command *command)
+{
+    command->token = 0;
+    return &world_do(world, command)->limits.limits[0];
+}
+
+void limit_allow(struct world *world, const char *name, uint32_t max_running)
+{
+    struct command command = command_set_limit(name);
+
+    command.set_limit.has_max_running = true;
+    command.set_limit.max_running = max_running;
+    (void)limit_set(world, &command);
+}
+
+void limit_stop(struct world *world, const char *name, uint64_t for_ms)
+{
+    struct command command = command_set_limit(name);
+
+    command.set_limit.has_pause = true;
+    command.set_limit.pause_for_ms = for_ms;
+    (void)limit_set(world, &command);
+}
+
+const struct limit_view *limit_look(struct world *world, const char *name)
+{
+    struct command command = {.kind = COMMAND_LIST_LIMITS, .list_limits = {.prefix = name}};
+    const struct answer *answer = world_do(world, &command);
+
+    return answer->limits.count > 0 ? &answer->limits.limits[0] : NULL;
+}

@@ -75,3 +75,15 @@ void retry(struct world *world, uint64_t task_id, bool force);
 enum verdict beat(struct world *world, const char *agent_id, struct run_name run);
 const struct task_view *get(struct world *world, uint64_t task_id);
 enum task_state state_of(struct world *world, uint64_t task_id);
+
+/* Named limits. */
+struct task_spec spec_limited(const char *agent_type, const char *const *limits, size_t count);
+/* A task that names the limit "anthropic". */
+uint64_t submit_limited(struct world *world);
+struct command command_set_limit(const char *name);
+const struct limit_view *limit_set(struct world *world, struct command *command);
+void limit_allow(struct world *world, const char *name, uint32_t max_running);
+/* Pauses it; 0 resumes. */
+void limit_stop(struct world *world, const char *name, uint64_t for_ms);
+/* NULL when it is not known. */
+const struct limit_view *limit_look(struct world *world, const char *name);

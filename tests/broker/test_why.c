@@ -3,8 +3,6 @@
 
 #include "broker/core/limits.h"
 
-static const char *const anthropic[] = {"anthropic"};
-
 static const struct answer *ask_why(struct world *world, uint64_t task_id)
 {
     struct command command = {.kind = COMMAND_WHY, .why = {.task_id = task_id}};
@@ -44,15 +42,6 @@ static void register_worker(struct world *world, const char *agent_id, struct pr
 static struct profile profile_of(const char *agent_type, uint32_t running)
 {
     return (struct profile){.agent_type = agent_type, .max = 4, .running = running, .available = true, .problem = ""};
-}
-
-static uint64_t submit_limited(struct world *world)
-{
-    struct task_spec spec = spec_of("claude");
-
-    spec.limits = anthropic;
-    spec.limit_count = 1;
-    return submit_spec(world, spec);
 }
 
 static struct command_set_limit *begin_limit(struct command *command)
@@ -253,6 +242,19 @@ Test(why, says_who_holds_it)
     cr_assert_str_eq(reason_of(world, id, WAIT_HELD)->text, "build7/claude1 has it and is at work");
     cancel(world, id);
     cr_assert_str_eq(reason_of(world, id, WAIT_HELD)->text, "build7/claude1 has it, and is to end it");
+    world_close(world);
+}
+
+Test(why, says_what_a_suspended_task_waits_for)
+{
+    struct world *world = world_new();
+    uint64_t id = submit(world, "claude");
+    struct command command = {.kind = COMMAND_SUSPEND,
+                              .suspend = {.run = claim_started(world, "build7", "claude"), .reason = "which branch?"}};
+
+    (void)world_do(world, &command);
+    cr_assert_str_eq(reason_of(world, id, WAIT_SUSPENDED)->text,
+                     "it is suspended until somebody resumes it: which branch?");
     world_close(world);
 }
 
