@@ -30,7 +30,7 @@ class Completion(Suite):
         self.assertEqual(self.offers("context", "g"), ["get"])
         self.assertEqual(self.offers("store", "b"), ["backup"])
         self.assertEqual(self.offers("--json", "ca"), ["cancel"])
-        self.assertEqual(self.offers("help", "su"), ["submit"])
+        self.assertEqual(self.offers("help", "su"), ["submit", "suspend"])
 
     def test_options(self):
         self.assertEqual(self.offers("list", "--st"), ["--state"])
