@@ -77,6 +77,7 @@ struct host *host_new(struct world *world)
         .terminate_ms = TERMINATE_MS,
         .reap_grace_ms = TERMINATE_MS + 10000 + swarm->reap_ms,
         .seal_ms = SEAL_MS,
+        .idempotency_window_ms = swarm->window_ms,
         .retention_ms = swarm->retention_ms,
         .events_max = swarm->events_max,
         .tick_max = swarm->tick_max,

@@ -132,7 +132,8 @@ static void add_task(struct reply *reply, const struct task_view *task)
 static void copy_submit(struct reply *reply, const struct answer *answer)
 {
     for (size_t i = 0; i < answer->submit.count; i++)
-        reply->items[i].run.task_id = answer->submit.outcomes[i].task_id;
+        reply->items[i] = (struct reply_item){.run.task_id = answer->submit.outcomes[i].task_id,
+                                              .existing = answer->submit.outcomes[i].existing};
     reply->item_count = answer->submit.count;
 }
 

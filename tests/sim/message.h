@@ -34,6 +34,7 @@ struct reply_item {
     enum task_state state;
     enum verdict verdict;
     uint32_t lease_ms;
+    bool existing; /* of a submit: the task was there before */
 };
 
 struct reply {

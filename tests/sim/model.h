@@ -18,6 +18,7 @@
 #define MODEL_LIMITS_MAX 8
 #define MODEL_QUEUES_MAX 8
 #define MODEL_LINES_MAX 32
+#define MODEL_UNIQUES_MAX 8
 #define MODEL_KEYS_MAX 4
 #define MODEL_DRAINS_MAX 16
 #define MODEL_WAITS_MAX (2 * DEPENDENCIES_IN_SPEC)
@@ -34,6 +35,7 @@ struct model_task {
     bool reaping;
     bool was_running; /* before the word that ends it now */
     bool finishing;   /* RUNNING, held by nobody: end_state once its output is there */
+    const char *idempotency_key;
     const char *fairness_key;
     uint64_t turn;
     enum lost_policy on_lost;
@@ -137,6 +139,13 @@ struct model_line {
     size_t key_count;
 };
 
+/* An idempotency key: which task has it, and since when. */
+struct model_key {
+    const char *text;
+    uint64_t task_id; /* 0 = nobody's yet */
+    uint64_t since_ms;
+};
+
 struct model_queue {
     const char *name;
     bool paused_in;
@@ -172,6 +181,8 @@ struct model {
     size_t limit_count;
     struct model_queue queues[MODEL_QUEUES_MAX];
     size_t queue_count;
+    struct model_key uniques[MODEL_UNIQUES_MAX];
+    size_t unique_count;
     struct model_line lines[MODEL_LINES_MAX];
     size_t line_count;
     const char *drains[MODEL_DRAINS_MAX]; /* agents; NULL = free */
@@ -227,6 +238,11 @@ void model_gate_pass(struct judgement *judgement, const struct model_task *task)
 void model_limits_tick(struct judgement *judgement);
 /* Those who wait for what has ended hear of it, and those who wait for them. */
 void model_release_waiting(struct judgement *judgement);
+struct model_key *model_unique(struct model *model, const char *text);
+/* Whether it holds. Once its task has ended and its window has passed, the broker may have forgotten it, or not yet. */
+enum { KEY_IS_FREE, KEY_IS_TAKEN, KEY_IS_ANY };
+int model_unique_holds(const struct judgement *judgement, const struct model_key *key);
+void model_unique_take(struct judgement *judgement, const char *text, uint64_t task_id);
 /* The turn of a task that comes now, and that this one was claimed. */
 uint64_t model_turn_give(struct model *model, const char *queue, uint32_t priority, const char *key);
 void model_turn_claimed(struct model *model, const struct model_task *task);

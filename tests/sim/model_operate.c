@@ -31,6 +31,23 @@ void model_cancel(struct judgement *judgement)
         world_violated(model->world, "the holder of task %" PRIu64 " was not told of its cancel", task->id);
 }
 
+/* Its key may be another task's by now; where that may be forgotten, the answer tells. */
+static bool may_have_key_again(struct judgement *judgement, const struct model_task *task)
+{
+    const struct error *refusal = judgement->own != NULL ? judgement->own->refusal : NULL;
+
+    if (task->idempotency_key[0] == '\0')
+        return true;
+    const struct model_key *key = model_unique(judgement->model, task->idempotency_key);
+    if (key->task_id == task->id)
+        return true;
+    int holds = model_unique_holds(judgement, key);
+    if (holds == KEY_IS_TAKEN || (holds == KEY_IS_ANY && refusal != NULL && strcmp(refusal->reason, "KEY_TAKEN") == 0))
+        return false;
+    model_unique_take(judgement, task->idempotency_key, task->id);
+    return true;
+}
+
 void model_retry(struct judgement *judgement)
 {
     const struct command_retry *retry = &judgement->command->retry;
@@ -42,6 +59,10 @@ void model_retry(struct judgement *judgement)
     }
     if (task->state == TASK_COMPLETED && !retry->force) {
         (void)model_expect(judgement, "TASK_COMPLETED");
+        return;
+    }
+    if (!may_have_key_again(judgement, task)) {
+        (void)model_expect(judgement, "KEY_TAKEN");
         return;
     }
     if (!model_expect(judgement, NULL))

@@ -100,15 +100,17 @@ static void add(struct judgement *judgement, const struct task_spec *spec, uint6
     for (size_t i = 0; i < spec->limit_count; i++)
         task->limits[i] = spec->limits[i];
     set_waits(judgement, spec, task);
+    task->idempotency_key = spec->idempotency_key;
 }
 
 /* What is decided about the tasks of a submit. */
 struct admission {
     const struct command_submit *submit;
-    uint64_t wall_ms;
     const char *reasons[SPECS_IN_REQUEST]; /* NULL: taken, or known already */
     bool taken[SPECS_IN_REQUEST];
-    const char *first; /* the first reason */
+    uint64_t existing[SPECS_IN_REQUEST]; /* the task that has its key */
+    uint64_t replaced[SPECS_IN_REQUEST]; /* the task that loses its key to it */
+    const char *first;                   /* the first reason */
 };
 
 static const char *refusal_of_dependencies(const struct model *model, const struct command_submit *submit,
@@ -144,15 +146,68 @@ static const char *refusal_of_queue(struct model *model, const struct admission 
     return model_queue_refusal(model, queue, adding);
 }
 
-static const char *refusal_of(struct model *model, const struct admission *admission, size_t index)
+static bool breaks_a_bound(const struct task_spec *spec)
+{
+    return is_bad(spec) || (spec->expires_at_ms > 0 && spec->expires_at_ms <= spec->not_before_ms);
+}
+
+static bool has_key_of_another(const struct command_submit *submit, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (!breaks_a_bound(&submit->specs[i]) &&
+            strcmp(submit->specs[i].idempotency_key, submit->specs[index].idempotency_key) == 0)
+            return true;
+    return false;
+}
+
+/* Where the broker may have forgotten the key or not, the answer tells. */
+static bool is_held(const struct judgement *judgement, const struct model_key *key, size_t index)
+{
+    const struct answer *own = judgement->own;
+    int holds = model_unique_holds(judgement, key);
+
+    if (holds != KEY_IS_ANY || own == NULL || own->refusal != NULL)
+        return holds == KEY_IS_TAKEN;
+    const struct submit_outcome *outcome = &own->submit.outcomes[index];
+    return outcome->existing || (outcome->refusal != NULL && strcmp(outcome->refusal->reason, "KEY_TAKEN") == 0);
+}
+
+/* Also finds out which task has the key. */
+static const char *refusal_of_key(struct judgement *judgement, struct admission *admission, size_t index)
+{
+    const struct task_spec *spec = &admission->submit->specs[index];
+
+    if (spec->idempotency_key[0] == '\0')
+        return NULL;
+    if (has_key_of_another(admission->submit, index))
+        return "BAD_FIELD";
+    const struct model_key *key = model_unique(judgement->model, spec->idempotency_key);
+    if (!is_held(judgement, key, index))
+        return NULL;
+    if (spec->on_conflict != CONFLICT_REJECT && spec->on_conflict != CONFLICT_REPLACE) {
+        admission->existing[index] = key->task_id;
+        return NULL;
+    }
+    const struct model_task *task = model_find(judgement->model, key->task_id);
+    if (spec->on_conflict == CONFLICT_REJECT || task == NULL ||
+        !(model_is_waiting(task) || task->state == TASK_CANCELED || task->state == TASK_EXPIRED))
+        return "KEY_TAKEN";
+    admission->replaced[index] = task->id;
+    return NULL;
+}
+
+static const char *refusal_of(struct judgement *judgement, struct admission *admission, size_t index)
 {
     const struct command_submit *submit = admission->submit;
     const struct task_spec *spec = &submit->specs[index];
+    struct model *model = judgement->model;
 
-    if (is_bad(spec))
+    if (breaks_a_bound(spec))
         return "BAD_FIELD";
-    if (spec->expires_at_ms > 0 &&
-        (spec->expires_at_ms <= spec->not_before_ms || spec->expires_at_ms <= admission->wall_ms + spec->delay_ms))
+    const char *key_reason = refusal_of_key(judgement, admission, index);
+    if (key_reason != NULL || admission->existing[index] != 0)
+        return key_reason;
+    if (spec->expires_at_ms > 0 && spec->expires_at_ms <= judgement->now.wall_ms + spec->delay_ms)
         return "BAD_FIELD";
     const char *reason = refusal_of_dependencies(model, submit, spec);
     if (reason == NULL)
@@ -163,13 +218,13 @@ static const char *refusal_of(struct model *model, const struct admission *admis
 }
 
 /* Decides all of them before anything is added. */
-static void admit(struct model *model, struct admission *admission, const struct model_submit *known)
+static void admit(struct judgement *judgement, struct admission *admission, const struct model_submit *known)
 {
     for (size_t i = 0; i < admission->submit->spec_count; i++) {
         if (known != NULL && known->ids[i] != 0)
             continue;
-        admission->reasons[i] = refusal_of(model, admission, i);
-        admission->taken[i] = admission->reasons[i] == NULL;
+        admission->reasons[i] = refusal_of(judgement, admission, i);
+        admission->taken[i] = admission->reasons[i] == NULL && admission->existing[i] == 0;
         if (admission->first == NULL)
             admission->first = admission->reasons[i];
     }
@@ -199,6 +254,23 @@ static const char *refusal_of_all(const struct admission *admission)
     return NULL;
 }
 
+static void judge_existing(struct world *world, const struct submit_outcome *outcome, uint64_t id)
+{
+    if (outcome->task_id != id || !outcome->existing)
+        world_violated(world, "a submit got task %" PRIu64 ", its key is that of task %" PRIu64, outcome->task_id, id);
+}
+
+static void cancel_replaced(struct judgement *judgement, uint64_t id)
+{
+    struct model_task *task = model_find(judgement->model, id);
+
+    if (task == NULL || !model_is_waiting(task))
+        return;
+    model_touch(judgement->model, task);
+    task->wait_count = 0;
+    model_end_task(judgement, task, TASK_CANCELED);
+}
+
 /* One task of a submit: the first answer again, a refusal, or a new task. */
 static void judge_one(struct judgement *judgement, const struct admission *admission, size_t index,
                       const struct model_submit *known, uint64_t *ret_id)
@@ -220,8 +292,14 @@ static void judge_one(struct judgement *judgement, const struct admission *admis
         (reason != NULL && strcmp(reason, got) != 0))
         world_violated(world, "a submit got task %" PRIu64 " and refusal %s, expected was %s", outcome->task_id,
                        got != NULL ? got : "none", reason != NULL ? reason : "none");
+    else if (reason == NULL && admission->existing[index] != 0)
+        judge_existing(world, outcome, admission->existing[index]);
     else if (reason == NULL)
         add(judgement, &submit->specs[index], outcome->task_id);
+    if (reason != NULL || admission->existing[index] != 0 || submit->specs[index].idempotency_key[0] == '\0')
+        return;
+    cancel_replaced(judgement, admission->replaced[index]);
+    model_unique_take(judgement, submit->specs[index].idempotency_key, outcome->task_id);
 }
 
 static void remember(struct judgement *judgement, struct model_session *session, const struct model_submit *submit)
@@ -255,8 +333,8 @@ void model_submit(struct judgement *judgement)
         return;
     }
     const struct model_submit *known = find_submit(session, submit->sequence);
-    struct admission admission = {.submit = submit, .wall_ms = judgement->now.wall_ms};
-    admit(judgement->model, &admission, known);
+    struct admission admission = {.submit = submit};
+    admit(judgement, &admission, known);
     if (submit->atomic && refusal_of_all(&admission) != NULL) {
         (void)model_expect(judgement, refusal_of_all(&admission));
         return;

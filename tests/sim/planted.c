@@ -15,6 +15,7 @@
 #include "broker/core/session.h"
 #include "broker/core/timer.h"
 #include "broker/core/turn.h"
+#include "broker/core/unique.h"
 #include "tests/sim/host.h"
 
 #include <stddef.h>
@@ -74,6 +75,8 @@ int planted_now = -1;
     BUG(IGNORES_DRAIN, "ignore-drain", "an agent that drains gets tasks")                                              \
     BUG(CHARGES_SUSPEND, "charge-suspend", "a suspended run is charged as an attempt")                                 \
     BUG(ENDS_EARLY, "end-early", "a task ends while its output is on its way")                                         \
+    BUG(IGNORES_KEY, "ignore-key", "two tasks get one idempotency key")                                                \
+    BUG(DROPS_KEY, "drop-key", "a key is forgotten although its task lives")                                           \
     BUG(DAMAGES_RECORD, "damage-record", "a state record is written with a flipped bit now and then")
 
 #define NUMBER(number, name, what) number,
@@ -504,4 +507,22 @@ enum status __wrap_step_report_exit(struct step *step, const struct command *com
 
     changed.report_exit.streams_pending = changed.report_exit.streams_pending && !has(ENDS_EARLY);
     return __real_step_report_exit(step, &changed);
+}
+
+AROUND(unique_decide);
+enum status __wrap_unique_decide(struct step *step, const struct task_spec *spec, const char *namespace,
+                                 uint64_t *ret_existing, uint64_t *ret_replaced, struct error *error)
+{
+    *ret_existing = 0;
+    *ret_replaced = 0;
+    return has(IGNORES_KEY) ? STATUS_OK
+                            : __real_unique_decide(step, spec, namespace, ret_existing, ret_replaced, error);
+}
+
+AROUND(uniques_tick);
+enum status __wrap_uniques_tick(struct step *step, uint32_t max)
+{
+    if (has(DROPS_KEY))
+        step->broker->counters.unique_oldest += UNIQUE_BUCKETS;
+    return __real_uniques_tick(step, max);
 }

@@ -132,6 +132,17 @@ static void be_fair(struct world *world, struct task_spec *spec)
         spec->on_lost = LOST_HOLD;
 }
 
+/* Names of works, few enough to meet again. Not where tasks of one submit wait for each other. */
+static void name_work(struct world *world, struct request *request, size_t i)
+{
+    static const char *const works[] = {"build-7", "build-8", "review-1", "review-2", "deploy", "clean"};
+
+    if (request->command.submit.atomic || !world_chance(world, world->swarm.name))
+        return;
+    request->specs[i].idempotency_key = works[world_draw(world, 6)];
+    request->specs[i].on_conflict = (enum conflict_policy)world_draw(world, 4);
+}
+
 static uint64_t acked_below(const struct submitter *submitter)
 {
     uint64_t least = submitter->sequence;
@@ -161,6 +172,7 @@ static void submit(struct submitter *submitter, size_t slot)
         depend(submitter, request, i);
         limit(world, request, i);
         be_fair(world, &request->specs[i]);
+        name_work(world, request, i);
     }
     actor_ask(&submitter->actor, request, slot);
 }

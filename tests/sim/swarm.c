@@ -47,6 +47,8 @@ struct swarm swarm_draw(uint64_t seed)
         .repeat = sometimes(at, 300),
         .delay = sometimes(at, 400),
         .depend = sometimes(at, 400),
+        .name = sometimes(at, 500),
+        .window_ms = between(at, 100, 20000),
         .key = sometimes(at, 700),
         .suspend = sometimes(at, 150),
         .hold = sometimes(at, 600),

@@ -43,6 +43,8 @@ struct swarm {
     uint32_t repeat;    /* of answered requests that are asked again all the same */
     uint32_t delay;     /* of tasks with a time */
     uint32_t depend;    /* of tasks that wait for others */
+    uint32_t name;      /* of tasks with an idempotency key */
+    uint32_t window_ms; /* for which such a key holds at least */
     uint32_t key;       /* of tasks with a fairness key */
     uint32_t suspend;   /* of runs that suspend themselves */
     uint32_t hold;      /* of tasks that are held for an operator when their supervisor is lost */

@@ -90,7 +90,7 @@ static void add_items(struct actor *actor, struct history_event event, const str
         event.fence = reply->items[i].run.fence;
         if (reply->kind == COMMAND_HEARTBEAT)
             (void)snprintf(event.reason, sizeof event.reason, "%s", verdicts[reply->items[i].verdict]);
-        if (event.task != 0)
+        if (event.task != 0 && !reply->items[i].existing)
             history_add(actor->world->history, &event);
     }
 }
