@@ -233,3 +233,37 @@ Test(operators_act, on_tasks_is_an_event_of_the_task_with_who_did_it)
     expect_act(world, asks, EVENT_SUSPENDING, "default/default");
     world_close(world);
 }
+
+Test(operators_act, on_very_many_tasks_is_told_with_who_did_it_also_of_those_that_come_later)
+{
+    enum { MANY = 5500, AT_A_TIME = 500 };
+    struct world *world = world_new();
+    struct store_txn *txn = NULL;
+    struct event event;
+    struct task_spec specs[AT_A_TIME];
+    struct command submits = {.kind = COMMAND_SUBMIT, .submit = {.specs = specs, .spec_count = AT_A_TIME}};
+    struct command begins = {.kind = COMMAND_START_JOB,
+                             .start_job.order = {.kind = JOB_CANCEL,
+                                                 .filter = {.namespace = "", .queue = "", .agent_type = ""},
+                                                 .reason = "a mistake"}};
+
+    for (size_t i = 0; i < AT_A_TIME; i++)
+        specs[i] = spec_of("t");
+    for (size_t i = 0; i < MANY / AT_A_TIME; i++, submits.token = 0)
+        (void)world_do(world, &submits);
+    expect_event(world, begins, EVENT_JOB_STARTED, NULL, "a mistake");
+    uint64_t last = 0;
+    while (last != broker_revision(world->broker)) {
+        last = broker_revision(world->broker);
+        world_pass(world, 1);
+    }
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(trail_find(txn, last, &event), STATUS_OK);
+    cr_assert_eq(event.kind, EVENT_JOB_ENDED);
+    cr_assert_eq(trail_find(txn, last - 1, &event), STATUS_OK);
+    cr_assert_eq((int)event.kind, MOVE_CANCEL);
+    cr_assert(bytes_equal(event.who, bytes_of_text("olga")));
+    cr_assert(bytes_equal(event.why, bytes_of_text("a mistake")));
+    store_abort(&txn);
+    world_close(world);
+}
