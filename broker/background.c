@@ -3,12 +3,14 @@
 #include "broker/convert.h"
 #include "broker/shell.h"
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
 
 #define TELL_INTERVAL_MS 500
+#define REST_MAX_US 100000
 
 /* What differs between the two. */
 struct background_kind {
@@ -17,10 +19,21 @@ struct background_kind {
     void (*tell)(struct background *background, bool is_last);
 };
 
+/* As long as it has worked: half of a core and of the disk is left to those who are waiting for their commits. */
+static void rest(struct background *background)
+{
+    uint64_t worked_us = clock_boot_us() - background->rested_us;
+    uint64_t rest_us = worked_us < REST_MAX_US ? worked_us : REST_MAX_US;
+
+    (void)usleep((useconds_t)rest_us);
+    background->rested_us = clock_boot_us();
+}
+
 static bool note(struct background *background, uint64_t first, uint64_t second)
 {
     atomic_store_explicit(&background->seen[0], first, memory_order_relaxed);
     atomic_store_explicit(&background->seen[1], second, memory_order_relaxed);
+    rest(background);
     return !atomic_load_explicit(&background->stops, memory_order_relaxed);
 }
 
@@ -139,7 +152,9 @@ static enum status start(struct background *background, const struct background_
     background->tell_due_ms = shell->now_ms + TELL_INTERVAL_MS;
     atomic_store(&background->stops, false);
     atomic_store(&background->has_ended, false);
-    (void)note(background, 0, 0);
+    atomic_store(&background->seen[0], 0);
+    atomic_store(&background->seen[1], 0);
+    background->rested_us = clock_boot_us();
     if (pthread_create(&background->thread, NULL, run_thread, background) != 0) {
         background->kind = NULL;
         store_abort(&background->snapshot);

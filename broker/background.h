@@ -34,6 +34,7 @@ struct background {
     uint64_t tell_due_ms;
 
     /* The thread's until it has ended. */
+    uint64_t rested_us; /* when its last rest ended */
     char path[PATH_MAX];
     enum status status;
     struct error error;
