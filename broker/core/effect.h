@@ -138,7 +138,6 @@ enum wait_kind {
     WAIT_LIMIT_FULL = 5,
     WAIT_LIMIT_RATE = 6,
     WAIT_LIMIT_PAUSED = 7,
-    WAIT_BUDGET = 8,
     WAIT_NO_AGENT = 9,
     WAIT_AGENTS_BUSY = 10,
     WAIT_BEHIND = 11,
@@ -151,7 +150,7 @@ struct wait_reason {
     enum wait_kind kind;
     const char *text;    /* a sentence for people, without the time */
     const char *subject; /* the queue, limit, agent or agent type */
-    uint64_t task_id;    /* the dependency, or whose budget it is */
+    uint64_t task_id;    /* the dependency */
     uint64_t until_ms;   /* Unix time; 0 = nobody knows */
     uint64_t count;      /* tasks before it; runs of the limit; agents */
 };
