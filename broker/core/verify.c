@@ -249,6 +249,18 @@ static void check_limits_of_lanes(struct scan *scan)
                     (unsigned long long)limit->running);
 }
 
+static enum status check_drains(struct scan *scan)
+{
+    struct drains drains = {0};
+    enum status status = drains_load(&drains, scan->txn);
+
+    drains_done(&drains);
+    if (status != STATUS_DATA_LOSS)
+        return status;
+    problem(scan, "the row of a draining agent is damaged");
+    return STATUS_OK;
+}
+
 static enum status scan_all(struct scan *scan)
 {
     struct counters counters;
@@ -264,6 +276,7 @@ static enum status scan_all(struct scan *scan)
     TRY(scan_tasks(scan, &counters));
     check_lanes(scan);
     check_limits_of_lanes(scan);
+    TRY(check_drains(scan));
     TRY(check_events(scan, &counters));
     TRY(check_keys(scan, &counters));
     TRY(check_jobs(scan, &counters));

@@ -134,6 +134,46 @@ Test(damage, of_the_counters_keeps_the_broker_from_opening)
     world_drop(world);
 }
 
+static struct key key_of_text(const char *text, size_t size)
+{
+    struct key key = {.size = size};
+
+    memcpy(key.data, text, size);
+    return key;
+}
+
+static void expect_damage(struct world *world, enum broker_table table, struct key key)
+{
+    struct store_txn *txn = NULL;
+    struct error error = {0};
+    struct check_report report;
+
+    for (size_t bit = 0; bit < 100; bit += 7) {
+        flip(world, table, key, bit);
+        cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+        cr_assert_eq(broker_open(world->broker, txn, &world->effects, &error), STATUS_DATA_LOSS, "bit %zu", bit);
+        cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
+        cr_assert_gt(report.problems, 0);
+        store_abort(&txn);
+        flip(world, table, key, bit);
+    }
+}
+
+Test(damage, of_what_operators_said_keeps_the_broker_from_opening_and_is_found_by_the_check)
+{
+    static const char queue[] = "default\0builds";
+    struct world *world = world_with_a_task();
+    struct command pause = {.kind = COMMAND_PAUSE_QUEUE,
+                            .pause_queue = {.namespace = "", .queue = "builds", .reason = "the disk is moved"}};
+    struct command drain = {.kind = COMMAND_DRAIN, .drain = {.agent_id = "build7", .reason = "a new kernel"}};
+
+    (void)world_do(world, &pause);
+    (void)world_do(world, &drain);
+    expect_damage(world, TABLE_QUEUE, key_of_text(queue, sizeof queue));
+    expect_damage(world, TABLE_AGENT, key_of_text("build7", strlen("build7")));
+    world_drop(world);
+}
+
 /* The check itself must be able to fail. */
 static void expect_problem(struct world *world, enum broker_table table, struct key key)
 {

@@ -68,13 +68,23 @@ static void done(void *state)
     (void)printf("done\n");
 }
 
+static enum status greet(const struct config *config, const char *argument, struct error *error)
+{
+    if (argument[0] == '\0')
+        return error_set(error, STATUS_FAILED_PRECONDITION, "NOBODY", "there is nobody to greet");
+    (void)printf("%s, %s\n", config_text(config, "test", NULL, "greeting"), argument);
+    return STATUS_OK;
+}
+
 int main(int argc, char **argv)
 {
+    static const struct daemon_mode modes[] = {{"greet", "NAME", "Greet somebody, then end", greet}, {0}};
     static const struct daemon_spec spec = {
         .name = "ganger-test",
         .section = "test",
         .summary = "A daemon for the tests.",
         .keys = keys,
+        .modes = modes,
         .setup = setup,
         .reload = reload,
         .stop = stop,

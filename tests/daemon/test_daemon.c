@@ -218,6 +218,22 @@ Test(daemon, checks_its_configuration_and_says_what_is_wrong)
     assert_says("test.conf:4: patience: is ");
 }
 
+Test(daemon, does_what_a_mode_says_instead_of_running)
+{
+    static const char *const arguments[] = {"--set=test.greeting=hi", "--greet=world", NULL};
+
+    cr_assert_eq(exit_status_of(arguments), 0);
+    cr_assert_str_eq(child.output, "hi, world\n");
+}
+
+Test(daemon, says_what_a_mode_refuses)
+{
+    static const char *const arguments[] = {"--greet=", NULL};
+
+    cr_assert_eq(exit_status_of(arguments), 1);
+    assert_says("there is nobody to greet");
+}
+
 Test(daemon, logs_more_when_it_is_told_to)
 {
     static const char *const arguments[] = {"--debug", NULL};
