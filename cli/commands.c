@@ -16,6 +16,8 @@ const struct command *const commands[] = {
     &command_suspend,
     &command_resume,
     &command_move,
+    &command_purge,
+    &command_jobs,
     &command_queues,
     &command_queue,
     &command_limit,

@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/daemon.h"
+#include "cli/filter.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/table.h"
@@ -7,21 +8,15 @@
 #include "cli/values.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/suggest.h"
 
 #include <string.h>
 
 #define PAGE_MOST 1000
-#define STATES_MOST 16
 
-enum { OPTION_STATE = OPTION_FIRST, OPTION_TYPE, OPTION_QUEUE, OPTION_NAMESPACE, OPTION_LABEL, OPTION_LIMIT };
+enum { OPTION_LIMIT = OPTION_FIRST };
 
 static const struct argp_option options[] = {
-    {"state", OPTION_STATE, "STATE,...", 0, "only in these states, e.g. failed,canceled", 0},
-    {"type", OPTION_TYPE, "NAME", 0, "only for this type of agent", 0},
-    {"queue", OPTION_QUEUE, "NAME", 0, "only in this queue", 0},
-    {"namespace", OPTION_NAMESPACE, "NAME", 0, "only in this namespace", 0},
-    {"label", OPTION_LABEL, "KEY=VALUE", 0, "only with this label; again for more", 0},
+    FILTER_OPTIONS,
     {"limit", OPTION_LIMIT, "COUNT", 0, "at most so many", 0},
     {0},
 };
@@ -37,6 +32,7 @@ const struct command command_list = {
     .examples = "gangerctl list\n"
                 "gangerctl list --state failed,canceled --type review\n"
                 "gangerctl list --label repo=acme/web --limit 20\n"
+                "gangerctl list --parent 0000-01K3\n"
                 "gangerctl list -q --state failed | xargs gangerctl retry\n",
     .options = options,
     .take_option = take_option,
@@ -44,68 +40,23 @@ const struct command command_list = {
 };
 
 struct choices {
-    Ganger__V1__ListTasksRequest request;
-    struct labels labels;
-    Ganger__V1__TaskState states[STATES_MOST];
-    size_t state_count;
+    struct filter filter;
     uint64_t limit; /* 0 = all */
 };
 
 static void choices_done(struct choices *choices)
 {
-    labels_done(&choices->labels);
+    filter_done(&choices->filter);
 }
 DEFINE_CLEANUP_EMBEDDED(struct choices, choices_done)
-
-static enum exit_status unknown_state(const char *text)
-{
-    static const char all[] = "blocked, scheduled, ready, assigned, running, suspended, completed, failed, "
-                              "canceled, expired";
-    static const char *const names[] = {"blocked",   "scheduled", "ready",  "assigned", "running",
-                                        "suspended", "completed", "failed", "canceled", "expired"};
-    struct suggestion suggestion = {0};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        suggestion_offer(&suggestion, text, names[i]);
-    CLEANUP(free)
-    char *why = suggestion.word != NULL ? format_text("did you mean %s?", suggestion.word) : NULL;
-    CLEANUP(free)
-    char *hint = format_text("the states are %s", all);
-    return problem(EXIT_USAGE, why, hint, "--state: there is no state \"%.80s\"", text);
-}
-
-static enum exit_status take_states(char *value, struct choices *choices)
-{
-    char *rest = NULL;
-
-    for (char *word = strtok_r(value, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
-        if (choices->state_count == STATES_MOST)
-            return problem(EXIT_USAGE, NULL, "leave --state out to see all", "--state: there are too many states");
-        if (!state_parse(word, &choices->states[choices->state_count]))
-            return unknown_state(word);
-        choices->state_count++;
-    }
-    return choices->state_count > 0 ? EXIT_DONE : unknown_state("");
-}
 
 static enum exit_status take_option(int key, char *value, void *data)
 {
     struct choices *choices = data;
 
-    switch (key) {
-    case OPTION_STATE:
-        return take_states(value, choices);
-    case OPTION_TYPE:
-        return value_name("--type", value, &choices->request.agent_type);
-    case OPTION_QUEUE:
-        return value_name("--queue", value, &choices->request.queue);
-    case OPTION_NAMESPACE:
-        return value_name("--namespace", value, &choices->request.namespace_);
-    case OPTION_LABEL:
-        return value_label("--label", value, &choices->labels);
-    default:
-        return value_number("--limit", value, 1, UINT64_MAX, &choices->limit);
-    }
+    if (filter_has_option(key))
+        return filter_take_option(key, value, &choices->filter);
+    return value_number("--limit", value, 1, UINT64_MAX, &choices->limit);
 }
 
 static const struct column columns[] = {
@@ -186,20 +137,32 @@ static enum exit_status print_pages(struct cli *cli, struct ganger *broker, Gang
     return EXIT_DONE;
 }
 
+static void fill_request(const Ganger__V1__TaskFilter *filter, Ganger__V1__ListTasksRequest *request)
+{
+    request->newest_first = true;
+    request->namespace_ = filter->namespace_;
+    request->queue = filter->queue;
+    request->agent_type = filter->agent_type;
+    request->states = filter->states;
+    request->n_states = filter->n_states;
+    request->labels = filter->labels;
+    request->n_labels = filter->n_labels;
+    request->parent_id = filter->parent_id;
+}
+
 static enum exit_status run(struct cli *cli, int count, char **words)
 {
     CLEANUP(arguments_done)
     struct arguments arguments = {0};
     CLEANUP(choices_done)
-    struct choices choices = {.request = GANGER__V1__LIST_TASKS_REQUEST__INIT};
+    struct choices choices = {0};
+    Ganger__V1__ListTasksRequest request = GANGER__V1__LIST_TASKS_REQUEST__INIT;
     struct ganger *broker = NULL;
 
+    filter_init(&choices.filter);
     TRY_DONE(command_parse(cli, &command_list, count, words, &choices, &arguments));
     TRY_DONE(daemon_open(cli, GANGER_BROKER, &broker));
-    choices.request.newest_first = true;
-    choices.request.states = choices.states;
-    choices.request.n_states = choices.state_count;
-    choices.request.labels = choices.labels.items;
-    choices.request.n_labels = choices.labels.count;
-    return print_pages(cli, broker, &choices.request, choices.limit);
+    TRY_DONE(filter_complete(cli, broker, &choices.filter));
+    fill_request(&choices.filter.message, &request);
+    return print_pages(cli, broker, &request, choices.limit);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define EXCERPT_LINES 20
+#define CHILDREN_SHOWN 5
 #define EARLIER_RUNS_MOST 5
 #define EARLIER_EVENTS_MOST 100
 
@@ -95,6 +96,39 @@ static void print_labels(const Ganger__V1__TaskSpec *spec)
 {
     for (size_t i = 0; i < spec->n_labels; i++)
         print_formatted(i == 0 ? "labels" : "", "%s=%s", spec->labels[i]->key, spec->labels[i]->value);
+}
+
+static void print_relatives(const Ganger__V1__Task *task)
+{
+    const Ganger__V1__TaskSpec *spec = task->spec;
+    char id[20];
+
+    if (spec->parent_id != 0)
+        print_formatted("parent", "%s", ganger_id_format(spec->parent_id, id));
+    for (size_t i = 0; i < spec->n_depends_on; i++)
+        print_formatted(i == 0 ? "after" : "", "%s", ganger_id_format(spec->depends_on[i], id));
+    if (task->open_dependencies > 0)
+        print_formatted("", "waits for %u of them", task->open_dependencies);
+}
+
+/* The first of them. A broker that does not answer any more costs the lines only. */
+static void print_children(struct cli *cli, struct ganger *broker, uint64_t task_id)
+{
+    CLEANUP(ganger_free)
+    Ganger__V1__ListTasksResponse *response = NULL;
+    Ganger__V1__ListTasksRequest request = GANGER__V1__LIST_TASKS_REQUEST__INIT;
+    struct ganger_error error = {0};
+    char id[20];
+
+    request.parent_id = task_id;
+    request.page_size = CHILDREN_SHOWN;
+    if (ganger_list_tasks(broker, &request, daemon_timeout_ms(cli), &response, &error) != GANGER_OK)
+        return;
+    for (size_t i = 0; i < response->n_tasks; i++)
+        print_formatted(i == 0 ? "children" : "", "%s %s", ganger_id_format(response->tasks[i]->task_id, id),
+                        task_state(response->tasks[i]));
+    if (response->next_page_token != 0)
+        print_formatted("", "and more: gangerctl list --parent %s", ganger_id_format(task_id, id));
 }
 
 static void print_spec(const Ganger__V1__TaskSpec *spec)
@@ -222,6 +256,8 @@ static void print_task(struct cli *cli, struct ganger *broker, const Ganger__V1_
            terminal_plain(&cli->output, TONE_STRONG), title);
     print_state(cli, task, now_ms);
     print_spec(task->spec);
+    print_relatives(task);
+    print_children(cli, broker, task->task_id);
     print_run(task, now_ms);
     print_earlier_runs(cli, broker, task, now_ms);
     print_excerpt("payload", &task->spec->payload, task->spec->content_type);

@@ -4,6 +4,7 @@
 #include "cli/ending.h"
 #include "cli/input.h"
 #include "cli/limit.h"
+#include "cli/relatives.h"
 #include "cli/spec.h"
 #include "cli/text.h"
 #include "cli/values.h"
@@ -31,6 +32,10 @@ enum {
     OPTION_FAIRNESS_KEY,
     OPTION_KEY,
     OPTION_ON_CONFLICT,
+    OPTION_AFTER,
+    OPTION_AFTER_FAILURE,
+    OPTION_PARENT,
+    OPTION_CHILD,
 };
 
 static const struct argp_option options[] = {
@@ -44,6 +49,10 @@ static const struct argp_option options[] = {
     SPEC_OPTION_ROWS,
     {"key", OPTION_KEY, "TEXT", 0, "your name for this work, to submit it once", 0},
     {"on-conflict", OPTION_ON_CONFLICT, "POLICY", 0, "return, reject, replace; return", 0},
+    {"after", OPTION_AFTER, "ID,...", 0, "not before these tasks have ended", 0},
+    {"after-failure", OPTION_AFTER_FAILURE, "POLICY", 0, "one failed: fail, cancel, run; fail", 0},
+    {"parent", OPTION_PARENT, "ID", 0, "the task that it is a part of", 0},
+    {"child", OPTION_CHILD, NULL, 0, "the same: the task that this agent works on", 0},
     {"limit", OPTION_LIMIT, "NAME", 0, "that its runs count against; again for more", 0},
     {"fairness-key", OPTION_FAIRNESS_KEY, "TEXT", 0, "tasks of different keys take turns", 0},
     {0},
@@ -59,7 +68,8 @@ const struct command command_submit = {
     .examples = "gangerctl submit --type claude \"Fix the flaky test in tests/net.py\"\n"
                 "gangerctl submit --type review --file change.patch --wait\n"
                 "ls *.c | gangerctl submit --type review --title \"review {}\" --each --wait\n"
-                "gangerctl submit --type nightly --delay 6h \"run the long tests\"\n",
+                "gangerctl submit --type nightly --delay 6h \"run the long tests\"\n"
+                "gangerctl submit --type deploy --after 0000-01K3,0000-01K4 \"release it\"\n",
     .options = options,
     .arguments_most = 1,
     .take_option = take_option,
@@ -68,6 +78,7 @@ const struct command command_submit = {
 
 struct choices {
     struct spec_choices spec; /* of every task */
+    struct relatives relatives;
     char *limits[LIMITS_MOST];
     char *title;
     const char *file;
@@ -143,6 +154,16 @@ static enum exit_status take_option(int key, char *value, void *data)
         return value_text("--fairness-key", value, FAIRNESS_KEY_MOST_BYTES, &spec->fairness_key);
     case OPTION_KEY:
         return value_text("--key", value, KEY_MOST_BYTES, &spec->idempotency_key);
+    case OPTION_AFTER:
+        choices->relatives.after = value;
+        return EXIT_DONE;
+    case OPTION_AFTER_FAILURE:
+        return relatives_take_policy(value, &spec->on_dependency_failure);
+    case OPTION_PARENT:
+        choices->relatives.parent = value;
+        return EXIT_DONE;
+    case OPTION_CHILD:
+        return relatives_take_own(&choices->relatives);
     case OPTION_ON_CONFLICT:
         return take_policy(value, &spec->on_conflict);
     default:
@@ -312,6 +333,7 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     else
         TRY_DONE(read_payload(&choices, &arguments, &payload));
     TRY_DONE(daemon_open(cli, GANGER_BROKER, &broker));
+    TRY_DONE(relatives_resolve(cli, broker, &choices.relatives, &choices.spec.spec));
     batch_init(&batch, cli, broker);
     if (choices.each) {
         TRY_DONE(add_each(&batch, &choices, &lines));

@@ -68,6 +68,7 @@ _gangerctl_arguments() {
         "limit set" | "limit list" | "limit ls" | "limit delete" | "limit rm")
             _gangerctl_ask "${daemons[@]}" limit list
             ;;
+        jobs) _gangerctl_ask "${daemons[@]}" jobs ;;
         move) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,suspended ;;
         suspend) _gangerctl_ask "${daemons[@]}" list --limit 200 --state assigned,running ;;
         resume) _gangerctl_ask "${daemons[@]}" list --limit 200 --state suspended ;;

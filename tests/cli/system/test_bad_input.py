@@ -18,7 +18,7 @@ COMMANDS = {
     "retry": ["1"], "why": ["1"], "queues": [], "agents": [], "status": [],
     "context get": ["global/a"], "context put": ["global/a", "x"], "context list": [], "context delete": ["global/a"],
     "context stats": [], "limit set": ["--max-running", "1", "a"], "limit list": ["a"], "limit delete": ["a"],
-    "move": ["--to-queue", "a", "1"], "queue pause": ["a"], "queue resume": ["a"],
+    "move": ["--to-queue", "a", "1"], "jobs": [], "purge": ["--state", "failed"], "queue pause": ["a"], "queue resume": ["a"],
     "queue set": ["--length-max", "1", "a"], "agent drain": ["a"], "store backup": ["/nowhere/a"], "store check": [],
     "store raise-epoch": ["--yes"], "lock acquire": ["a"], "lock renew": ["a", "1"], "lock release": ["a", "1"],
     "lock list": ["a"], "lock stats": [], "lock run": ["a", "true"], "message send": ["a", "x"],
@@ -28,7 +28,7 @@ COMMANDS = {
 }
 OFFLINE = ["help", "version"]
 AT_CONTEXT = {"context", "lock", "message"}
-TAKES_ANY_NUMBER = {"show", "get", "wait", "cancel", "retry", "move", "lock run", "update", "suspend", "resume"}
+TAKES_ANY_NUMBER = {"jobs", "show", "get", "wait", "cancel", "retry", "move", "lock run", "update", "suspend", "resume"}
 
 # What is wrong by itself: the words, and a piece of the message.
 MISSING = [
@@ -41,6 +41,8 @@ MISSING = [
     ("cancel", "an argument is missing"),
     ("cancel --reason", "--reason needs a value"),
     ("retry", "an argument is missing"),
+    ("purge", "which states?"),
+    ("jobs --cancel", "which job?"),
     ("context get", "an argument is missing"),
     ("context put", "an argument is missing"),
     ("context put global/a", "the value is missing"),
@@ -62,6 +64,10 @@ MALFORMED = [
     ("list --state wating", "no state"),
     ("list --state failed,,nope", "no state"),
     ("list --state ,", "no state"),
+    ("purge --state failed --older-than 1y", "--older-than"),
+    ("cancel --state ready 1", "one argument too many"),
+    ("submit --after-failure never x", "--after-failure"),
+    ("jobs nope!", "no id of a job"),
     ("list --limit 0", "--limit"),
     ("list --limit -1", "--limit"),
     ("list --limit 1x", "--limit"),
@@ -252,7 +258,7 @@ class WithoutDaemons(Suite):
             with self.subTest(command=command):
                 text = self.good("help", *command.split())
                 self.assertTrue(text.startswith("Examples:\n  "), text)
-                self.assertLessEqual(text.count("\n"), 40)
+                self.assertLessEqual(text.count("\n"), 42)
                 self.assertLessEqual(max(map(len, text.splitlines())), 80)
                 self.assertEqual(text, self.good(*command.split(), "--help"))
                 self.assertEqual(text, self.good(*command.split(), "-h"))
