@@ -15,6 +15,9 @@
 #define FILL_CONNECTIONS 4
 #define FILL_SLOTS 2 /* per connection */
 #define FILL_BATCH 1000
+/* One request of eight is for one of 64 other queues, so that the answer about queues has something to say. */
+#define ASIDE_EVERY 8
+#define ASIDE_QUEUES 64
 #define PROGRESS_EVERY 1000000
 #define AWAIT_LIMIT_US 60000000
 #define AWAIT_PAUSE_US 100
@@ -27,7 +30,8 @@ struct fill {
     Ganger__V1__TaskSpec spec;
     Ganger__V1__TaskSpec *specs[FILL_BATCH];
     char *limit;
-    uint64_t left; /* to be sent */
+    uint64_t requests; /* sent so far */
+    uint64_t left;     /* to be sent */
     uint64_t done;
     uint64_t under_way; /* requests */
     bool failed;
@@ -64,12 +68,16 @@ static void fill_more(struct fill_slot *slot)
 {
     struct fill *fill = slot->fill;
     Ganger__V1__SubmitTasksRequest request = GANGER__V1__SUBMIT_TASKS_REQUEST__INIT;
+    char queue[32] = "default";
 
     if (fill->left == 0 || fill->failed)
         return;
     slot->tasks = fill->left < FILL_BATCH ? fill->left : FILL_BATCH;
     fill->left -= slot->tasks;
     fill->under_way++;
+    if (++fill->requests % ASIDE_EVERY == 0)
+        (void)snprintf(queue, sizeof(queue), "aside-%d", (int)(fill->requests / ASIDE_EVERY % ASIDE_QUEUES));
+    fill->spec.queue = queue;
     request.tasks = fill->specs;
     request.n_tasks = slot->tasks;
     (void)ganger_start(slot->ganger, &ganger__v1__tasks__descriptor, "SubmitTasks", &request.base, CALL_TIMEOUT_MS, 0,
