@@ -41,6 +41,7 @@ struct state {
     enum side side; /* that is measured */
     enum backlog_row row;
     enum start start;
+    enum crowd_job job;
     uint64_t began_us;
 };
 
@@ -178,7 +179,8 @@ static bool run_starts(struct state *state, size_t number)
 
 static bool fill_crowd(struct state *state)
 {
-    return crowd_fill(state->places[PLACE_CROWDED].endpoint, crowd_size(state), &state->result->crowd);
+    return crowd_fill(state->places[PLACE_CROWDED].endpoint, crowd_size(state), &state->result->crowd,
+                      &state->result->crowd_parent_id);
 }
 
 static bool measure_crowd(struct state *state)
@@ -189,6 +191,31 @@ static bool measure_crowd(struct state *state)
     };
 
     return crowd_measure(sides, &state->round->crowd);
+}
+
+static bool close_crowd(struct state *state)
+{
+    return crowd_close(state->places[PLACE_CROWDED].endpoint);
+}
+
+static bool run_job(struct state *state)
+{
+    struct life_target target = target_at(state, PLACE_CROWDED);
+
+    return crowd_run_job(&target, state->job, state->result->crowd_parent_id, &state->result->jobs[state->job]);
+}
+
+static bool run_jobs(struct state *state)
+{
+    bool measured = in_child(state, close_crowd);
+
+    for (int job = 0; job < CROWD_JOBS && measured; job++) {
+        (void)fprintf(stderr, "ganger-bench: %s of %" PRIu64 " tasks\n", job == JOB_CANCEL ? "cancel" : "purge",
+                      crowd_size(state));
+        state->job = (enum crowd_job)job;
+        measured = in_child(state, run_job);
+    }
+    return measured;
 }
 
 static bool run_crowd(struct state *state)
@@ -221,7 +248,7 @@ static bool run_backlog(struct state *state)
 
 static bool run_all(struct state *state)
 {
-    bool measured = run_backlog(state) && run_crowd(state);
+    bool measured = run_backlog(state) && run_crowd(state) && run_jobs(state);
 
     for (int place = 0; place < PLACES; place++)
         if (state->places[place].broker > 0)

@@ -15,6 +15,9 @@ enum backlog_call { CALL_STATUS, CALL_QUEUES, BACKLOG_CALLS };
 /* The claim of a free task, behind a crowd of tasks that a full limit keeps. */
 enum crowd_call { CROWD_PAUSE, CROWD_RESUME, CROWD_CALLS };
 
+/* What is done to the whole crowd, one after the other. */
+enum crowd_job { JOB_CANCEL, JOB_PURGE, CROWD_JOBS };
+
 enum start { START_WARM, START_COLD, STARTS };
 
 /* What its status says. */
@@ -35,6 +38,14 @@ struct crowd_round {
     double broker_most_us[CROWD_CALLS];  /* the most CPU that one of them took */
 };
 
+/* A claim at a time by another client, before the job and while it goes on. */
+struct job_result {
+    uint64_t done; /* tasks */
+    double seconds;
+    struct latencies claims_before;
+    struct latencies claims;
+};
+
 struct backlog_round {
     struct life_result lives[BACKLOG_ROWS][SIDES];
     struct latencies calls[BACKLOG_CALLS][SIDES];
@@ -49,6 +60,8 @@ struct backlog_result {
     struct backlog_fill fill;
     uint64_t crowd_tasks;
     struct backlog_fill crowd;
+    uint64_t crowd_parent_id;
+    struct job_result jobs[CROWD_JOBS];
     size_t round_count;
     struct backlog_round rounds[ROUNDS_MAX];
 };
@@ -81,8 +94,13 @@ bool backlog_ask(const char *endpoint, double seconds, struct latencies ret_call
 bool backlog_await(const char *endpoint, uint64_t began_us, double *ret_start_us, struct backlog_look *ret_look);
 
 /* Submits the crowd, all children of one task that nobody claims. */
-bool crowd_fill(const char *endpoint, uint64_t tasks, struct backlog_fill *ret_fill);
+bool crowd_fill(const char *endpoint, uint64_t tasks, struct backlog_fill *ret_fill, uint64_t *ret_parent_id);
 /* The claims of both sides in turns, while the limit is full; then the crowd's pauses, while it is open. */
 bool crowd_measure(const struct life_target sides[static SIDES], struct crowd_round *ret_round);
+
+/* Nobody can take a task of the crowd from here on. */
+bool crowd_close(const char *endpoint);
+bool crowd_run_job(const struct life_target *target, enum crowd_job job, uint64_t parent_id,
+                   struct job_result *ret_result);
 
 void backlog_report(const struct backlog_result *result, enum report_format format);

@@ -157,6 +157,22 @@ static void print_fill(const char *what, const struct backlog_fill *fill, uint64
                  fill->seconds, (double)tasks / fill->seconds, (double)fill->look.store_bytes / MIB);
 }
 
+static const char *const job_names[CROWD_JOBS] = {[JOB_CANCEL] = "cancel", [JOB_PURGE] = "purge"};
+
+static void print_jobs(const struct backlog_result *result)
+{
+    (void)printf("\n%-36s %12s %12s %24s\n%-36s %12s %12s %24s\n", "", "tasks", "tasks/s", "claim of another, us", "",
+                 "", "", "p50 / p99 / most");
+    for (int job = 0; job < CROWD_JOBS; job++) {
+        const struct job_result *own = &result->jobs[job];
+
+        (void)printf("%-6s %-29s %12s %12s %7.0f /%7.0f /%7.0f\n", job_names[job], "(before)", "", "",
+                     own->claims_before.p50_us, own->claims_before.p99_us, own->claims_before.most_us);
+        (void)printf("%-36s %12.0f %12.0f %7.0f /%7.0f /%7.0f\n", job_names[job], (double)own->done,
+                     (double)own->done / own->seconds, own->claims.p50_us, own->claims.p99_us, own->claims.most_us);
+    }
+}
+
 static void print_table(const struct backlog_result *result)
 {
     (void)printf("ganger-bench backlog: medians of %zu rounds\n", result->round_count);
@@ -176,6 +192,18 @@ static void print_table(const struct backlog_result *result)
             (void)printf(" %7.0f%%", 100 * ratio_of(result, figure));
         (void)putchar('\n');
     }
+    print_jobs(result);
+}
+
+static json_t *json_claims(struct latencies claims)
+{
+    return json_pack("{s:f, s:f, s:f}", "p50_us", claims.p50_us, "p99_us", claims.p99_us, "most_us", claims.most_us);
+}
+
+static json_t *json_job(const struct job_result *job)
+{
+    return json_pack("{s:I, s:f, s:o, s:o}", "tasks", (json_int_t)job->done, "seconds", job->seconds, "claims_before",
+                     json_claims(job->claims_before), "claims", json_claims(job->claims));
 }
 
 static json_t *json_fill(const struct backlog_fill *fill, uint64_t tasks)
@@ -200,6 +228,8 @@ static void print_json(const struct backlog_result *result)
             (void)json_object_set_new(object, "ratio", json_real(ratio_of(result, figure)));
         (void)json_object_set_new(all, figure->key, object);
     }
+    for (int job = 0; job < CROWD_JOBS; job++)
+        (void)json_object_set_new(all, job_names[job], json_job(&result->jobs[job]));
     (void)json_dumpf(all, stdout, JSON_INDENT(2));
     (void)putchar('\n');
     json_decref(all);

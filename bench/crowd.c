@@ -37,14 +37,15 @@ static bool set_max_running(struct ganger *ganger, uint32_t max_running)
     return set_limit(ganger, &request);
 }
 
-bool crowd_fill(const char *endpoint, uint64_t tasks, struct backlog_fill *ret_fill)
+bool crowd_fill(const char *endpoint, uint64_t tasks, struct backlog_fill *ret_fill, uint64_t *ret_parent_id)
 {
     struct backlog_order order = {.endpoint = endpoint, .tasks = tasks, .limit = limit_name};
-    struct solo solo;
+    struct solo solo = {0};
     bool filled = solo_open(&solo, endpoint) && set_max_running(solo.ganger, 1) &&
                   solo_submit(&solo, SOLO_PARENT, &order.parent_id);
 
     solo_close(&solo);
+    *ret_parent_id = order.parent_id;
     return filled && backlog_fill(&order, ret_fill);
 }
 
@@ -158,4 +159,13 @@ bool crowd_measure(const struct life_target sides[static SIDES], struct crowd_ro
         solo_close(&claims.solos[side]);
     solo_close(&holder);
     return measured;
+}
+
+bool crowd_close(const char *endpoint)
+{
+    struct solo solo = {0};
+    bool closed = solo_open(&solo, endpoint) && pause_or_resume(solo.ganger, CROWD_PAUSE);
+
+    solo_close(&solo);
+    return closed;
 }
