@@ -19,6 +19,7 @@
 #define CLAIM_PURPOSE SLOTS_MAX
 
 #define LOOK_MS 500
+#define HEALED_PAUSE_MS 1000
 #define FENCE_MARGIN_MS 5000
 #define NO_SLOT 1000 /* the purpose of calls that are about no slot */
 
@@ -179,7 +180,8 @@ static void look_for_work(struct world *world, void *subject, uint64_t life)
     if (free_slots(agent) > 0 && (agent->has_registered || !agent->is_supervisor) && actor_has_room(&agent->actor) &&
         !actor_is_open(&agent->actor, COMMAND_CLAIM, CLAIM_PURPOSE))
         claim_more(agent);
-    actor_plan(&agent->actor, 1 + world_draw(world, world->swarm.pause_ms), look_for_work);
+    actor_plan(&agent->actor, world->healed ? HEALED_PAUSE_MS : 1 + world_draw(world, world->swarm.pause_ms),
+               look_for_work);
 }
 
 static void beat(struct world *world, void *subject, uint64_t life)

@@ -30,6 +30,8 @@ static const char *const names[COMMAND_KINDS] = {
     [COMMAND_SUSPEND] = "SUSPEND",
     [COMMAND_ASK_SUSPEND] = "ASK_SUSPEND",
     [COMMAND_RESUME] = "RESUME",
+    [COMMAND_START_JOB] = "START_JOB",
+    [COMMAND_UPDATE] = "UPDATE",
     [COMMAND_DRAIN] = "DRAIN",
     [COMMAND_MOVE] = "MOVE",
     [COMMAND_PAUSE_QUEUE] = "PAUSE_QUEUE",
@@ -73,6 +75,14 @@ struct request *request_new(enum command_kind kind)
         command->suspend.reason = "";
     if (kind == COMMAND_ASK_SUSPEND)
         command->ask_suspend.reason = "";
+    if (kind == COMMAND_START_JOB) {
+        command->start_job.order.filter.namespace = "";
+        command->start_job.order.filter.queue = "";
+        command->start_job.order.filter.agent_type = "";
+        command->start_job.order.reason = "";
+    }
+    if (kind == COMMAND_UPDATE)
+        command->update.fields = request->queues;
     if (kind == COMMAND_DRAIN)
         command->drain.reason = "";
     if (kind == COMMAND_MOVE) {

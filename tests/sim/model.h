@@ -38,6 +38,7 @@ struct model_task {
     const char *idempotency_key;
     const char *fairness_key;
     uint64_t turn;
+    uint64_t parent_id;
     enum lost_policy on_lost;
     const char *queue;
     const char *agent_type;
@@ -250,6 +251,13 @@ void model_turns_settle(struct model *model);
 bool model_is_drained(const struct model *model, const char *agent_id);
 /* Why this queue does not take one more task; NULL when it does. */
 const char *model_queue_refusal(struct model *model, const char *queue, uint64_t adding);
+/* Whether the core says that it has changed the task. */
+bool model_says_changed(const struct effects *effects, uint64_t id);
+/* False when there is nothing to cancel. */
+bool model_cancel_one(struct judgement *judgement, struct model_task *task);
+void model_retry_one(struct judgement *judgement, struct model_task *task);
+/* Its key may be another task's by now; where that may be forgotten, the answer tells. */
+bool model_may_have_key_again(struct judgement *judgement, const struct model_task *task);
 struct model_queue *model_queue(struct model *model, const char *name);
 /* The lease begins at now: until when its holder was told, and no later than its timeouts allow. */
 void model_renew(struct judgement *judgement, struct model_task *task, uint32_t told_ms);
@@ -304,6 +312,8 @@ model_fn model_suspend;
 model_fn model_ask_suspend;
 model_fn model_resume;
 model_fn model_drain;
+model_fn model_start_job;
+model_fn model_update;
 model_fn model_move;
 model_fn model_set_queue;
 /* After the step itself: answers to claims that waited. */

@@ -4,35 +4,65 @@
 #include <inttypes.h>
 #include <string.h>
 
-void model_cancel(struct judgement *judgement)
+/* False when there is nothing to cancel. */
+bool model_cancel_one(struct judgement *judgement, struct model_task *task)
+{
+    if (model_has_ended(task) || task->finishing || task->canceling)
+        return false;
+    model_touch(judgement->model, task);
+    if (!model_is_held(task)) {
+        task->wait_count = 0;
+        model_end_task(judgement, task, TASK_CANCELED);
+        return true;
+    }
+    task->canceling = true;
+    task->suspending = false;
+    return true;
+}
+
+static void check_told(struct judgement *judgement, const struct model_task *task)
+{
+    for (const struct push *push = judgement->effects->pushes; push != NULL; push = push->next)
+        if (push->verdict == VERDICT_STOP && push->run.task_id == task->id && push->run.fence == task->fence &&
+            strcmp(push->agent_id, task->agent_id) == 0)
+            return;
+    world_violated(judgement->model->world, "the holder of task %" PRIu64 " was not told of its cancel", task->id);
+}
+
+/* Children have greater ids than their parents. */
+static void cancel_descendants(struct judgement *judgement, uint64_t root_id)
 {
     struct model *model = judgement->model;
-    struct model_task *task = model_find(model, judgement->command->cancel.task_id);
-    const struct push *push = judgement->effects->pushes;
 
-    if (task == NULL || model_has_ended(task) || task->finishing) {
+    for (size_t i = model->first; i < model->task_count; i++) {
+        struct model_task *task = model->tasks[i];
+        if (task->state == TASK_NONE || task->parent_id != root_id)
+            continue;
+        if (model_cancel_one(judgement, task) && model_is_held(task))
+            check_told(judgement, task);
+        cancel_descendants(judgement, task->id);
+    }
+}
+
+void model_cancel(struct judgement *judgement)
+{
+    const struct command_cancel *cancel = &judgement->command->cancel;
+    struct model_task *task = model_find(judgement->model, cancel->task_id);
+
+    if (task == NULL || (!cancel->cascade && (model_has_ended(task) || task->finishing))) {
         (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "TASK_ENDED");
         return;
     }
     if (!model_expect(judgement, NULL))
         return;
-    if (task->canceling)
-        return;
-    model_touch(model, task);
-    if (!model_is_held(task)) {
-        task->wait_count = 0;
-        model_end_task(judgement, task, TASK_CANCELED);
-        return;
-    }
-    task->canceling = true;
-    task->suspending = false;
-    if (push == NULL || push->verdict != VERDICT_STOP || push->next != NULL || push->run.task_id != task->id ||
-        push->run.fence != task->fence || strcmp(push->agent_id, task->agent_id) != 0)
-        world_violated(model->world, "the holder of task %" PRIu64 " was not told of its cancel", task->id);
+    if (model_cancel_one(judgement, task) && model_is_held(task))
+        check_told(judgement, task);
+    if (cancel->cascade)
+        cancel_descendants(judgement, task->id);
 }
 
 /* Its key may be another task's by now; where that may be forgotten, the answer tells. */
-static bool may_have_key_again(struct judgement *judgement, const struct model_task *task)
+bool model_may_have_key_again(struct judgement *judgement, const struct model_task *task)
 {
     const struct error *refusal = judgement->own != NULL ? judgement->own->refusal : NULL;
 
@@ -42,10 +72,26 @@ static bool may_have_key_again(struct judgement *judgement, const struct model_t
     if (key->task_id == task->id)
         return true;
     int holds = model_unique_holds(judgement, key);
-    if (holds == KEY_IS_TAKEN || (holds == KEY_IS_ANY && refusal != NULL && strcmp(refusal->reason, "KEY_TAKEN") == 0))
+    bool is_refused = judgement->command->kind == COMMAND_START_JOB
+                          ? !model_says_changed(judgement->effects, task->id)
+                          : refusal != NULL && strcmp(refusal->reason, "KEY_TAKEN") == 0;
+    if (holds == KEY_IS_TAKEN || (holds == KEY_IS_ANY && is_refused))
         return false;
     model_unique_take(judgement, task->idempotency_key, task->id);
     return true;
+}
+
+void model_retry_one(struct judgement *judgement, struct model_task *task)
+{
+    model_touch(judgement->model, task);
+    task->state = TASK_READY;
+    task->attempts = 0;
+    task->crashes = 0;
+    task->interruptions = 0;
+    task->deliveries = 0;
+    task->end = END_NONE;
+    if (task->expires_ms <= judgement->now.wall_ms)
+        task->expires_ms = 0;
 }
 
 void model_retry(struct judgement *judgement)
@@ -61,21 +107,13 @@ void model_retry(struct judgement *judgement)
         (void)model_expect(judgement, "TASK_COMPLETED");
         return;
     }
-    if (!may_have_key_again(judgement, task)) {
+    if (!model_may_have_key_again(judgement, task)) {
         (void)model_expect(judgement, "KEY_TAKEN");
         return;
     }
     if (!model_expect(judgement, NULL))
         return;
-    model_touch(judgement->model, task);
-    task->state = TASK_READY;
-    task->attempts = 0;
-    task->crashes = 0;
-    task->interruptions = 0;
-    task->deliveries = 0;
-    task->end = END_NONE;
-    if (task->expires_ms <= judgement->now.wall_ms)
-        task->expires_ms = 0;
+    model_retry_one(judgement, task);
 }
 
 void model_get(struct judgement *judgement)

@@ -96,6 +96,7 @@ static void add(struct judgement *judgement, const struct task_spec *spec, uint6
     task->fairness_key = spec->fairness_key;
     task->turn = model_turn_give(judgement->model, task->queue, task->priority, task->fairness_key);
     task->on_lost = spec->on_lost;
+    task->parent_id = spec->parent_id;
     task->limit_count = spec->limit_count;
     for (size_t i = 0; i < spec->limit_count; i++)
         task->limits[i] = spec->limits[i];

@@ -233,7 +233,7 @@ static void happen(struct judgement *judgement, struct model_task *task)
     task->state = task->state == TASK_SCHEDULED ? TASK_READY : TASK_NONE;
 }
 
-static bool is_changed(const struct effects *effects, uint64_t id)
+bool model_says_changed(const struct effects *effects, uint64_t id)
 {
     for (size_t i = 0; i < effects->changed_count; i++)
         if (effects->changed[i] == id)
@@ -250,7 +250,7 @@ void model_tick(struct judgement *judgement)
     model->touched_count = 0;
     for (size_t i = model->first; i < model->task_count; i++) {
         struct model_task *task = model->tasks[i];
-        bool changed = task->state != TASK_NONE && is_changed(judgement->effects, task->id);
+        bool changed = task->state != TASK_NONE && model_says_changed(judgement->effects, task->id);
 
         if (changed && may_be_due(judgement, task))
             happen(judgement, task);

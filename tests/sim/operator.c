@@ -25,7 +25,8 @@ static struct request *cancel_some(struct world *world)
 {
     struct request *request = request_new(COMMAND_CANCEL);
 
-    request->command.cancel = (struct command_cancel){.task_id = some_task(world), .reason = "no more"};
+    request->command.cancel =
+        (struct command_cancel){.task_id = some_task(world), .reason = "no more", .cascade = world_draw(world, 2) == 0};
     return request;
 }
 
@@ -149,6 +150,43 @@ static struct request *move_some(struct world *world)
     return request;
 }
 
+/* Now and then everything of some states, in one queue or in all. */
+static struct request *start_job(struct world *world)
+{
+    static const uint32_t ended = 1U << TASK_FAILED | 1U << TASK_CANCELED | 1U << TASK_EXPIRED;
+    static const uint32_t live = 1U << TASK_BLOCKED | 1U << TASK_SCHEDULED | 1U << TASK_READY | 1U << TASK_ASSIGNED;
+    struct request *request = request_new(COMMAND_START_JOB);
+    struct job_order *order = &request->command.start_job.order;
+    uint32_t drawn = (uint32_t)world_draw(world, 1U << TASK_STATES);
+
+    order->kind = (enum job_kind)(JOB_CANCEL + world_draw(world, 3));
+    order->filter.states = (order->kind == JOB_CANCEL ? live : ended) & drawn;
+    if (order->filter.states == 0)
+        order->filter.states = order->kind == JOB_CANCEL ? 1U << TASK_SCHEDULED : 1U << TASK_FAILED;
+    if (world_draw(world, 2) == 0)
+        order->filter.queue = queues[world_draw(world, world->swarm.queues)];
+    return request;
+}
+
+static struct request *update_some(struct world *world)
+{
+    struct request *request = request_new(COMMAND_UPDATE);
+    struct command_update *update = &request->command.update;
+
+    update->task_id = some_task(world);
+    update->spec.priority = (uint32_t)(1 + world_draw(world, 9));
+    request->queues[update->field_count++] = "priority";
+    if (world_draw(world, 2) == 0) {
+        update->spec.max_attempts = (uint32_t)(1 + world_draw(world, 5));
+        request->queues[update->field_count++] = "max_attempts";
+    }
+    if (world_draw(world, 3) == 0) {
+        update->spec.delay_ms = 1 + world_draw(world, 20000);
+        request->queues[update->field_count++] = "delay_ms";
+    }
+    return request;
+}
+
 static struct request *list_limits(struct world *world)
 {
     (void)world;
@@ -163,9 +201,10 @@ static struct request *count_queues(struct world *world)
 
 /* What operators do; an act is as likely as it is often here. */
 static struct request *(*const acts[])(struct world *) = {
-    cancel_some,  cancel_some,  cancel_some,    retry_some,     retry_some,  get_some,         list_some,
-    count_queues, read_history, set_some_limit, set_some_limit, list_limits, pause_some_queue, set_some_queue,
-    ask_suspend,  resume_some,  resume_some,    drain_some,     move_some,
+    cancel_some,      cancel_some,    cancel_some,  retry_some,     retry_some,     get_some,
+    list_some,        count_queues,   read_history, set_some_limit, set_some_limit, list_limits,
+    pause_some_queue, set_some_queue, ask_suspend,  resume_some,    resume_some,    drain_some,
+    move_some,        start_job,      update_some,  update_some,
 };
 
 /* So that everything can end. More than once: the word that paused it may still be on its way. */

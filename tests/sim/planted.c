@@ -77,6 +77,7 @@ int planted_now = -1;
     BUG(ENDS_EARLY, "end-early", "a task ends while its output is on its way")                                         \
     BUG(IGNORES_KEY, "ignore-key", "two tasks get one idempotency key")                                                \
     BUG(DROPS_KEY, "drop-key", "a key is forgotten although its task lives")                                           \
+    BUG(NO_CASCADE, "no-cascade", "a cancel leaves the children of its task")                                          \
     BUG(DAMAGES_RECORD, "damage-record", "a state record is written with a flipped bit now and then")
 
 #define NUMBER(number, name, what) number,
@@ -315,7 +316,10 @@ struct key __wrap_key_ready(uint32_t lane, const struct rank *rank)
 AROUND(step_cancel);
 enum status __wrap_step_cancel(struct step *step, const struct command *command)
 {
-    enum status status = __real_step_cancel(step, command);
+    struct command changed = *command;
+
+    changed.cancel.cascade = changed.cancel.cascade && !has(NO_CASCADE);
+    enum status status = __real_step_cancel(step, &changed);
     struct task task;
 
     if (has(CANCELS_AT_ONCE) && status == STATUS_OK && task_load(step, command->cancel.task_id, &task) == STATUS_OK &&

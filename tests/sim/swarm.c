@@ -31,7 +31,7 @@ struct swarm swarm_draw(uint64_t seed)
         .retention_ms = between(at, 1000, 60000),
         .adapt = random_below(at, 2) == 0,
         .reap_ms = between(at, 0, 15000),
-        .events_max = between(at, 1, 300),
+        .events_max = between(at, 1, 60),
         .pause_ms = between(at, 20, 1000),
         .lose = sometimes(at, 150),
         .duplicate = sometimes(at, 150),
