@@ -1,5 +1,6 @@
 /* The service Admin: what operators ask. */
 #include "broker/convert.h"
+#include "broker/core/orphan.h"
 #include "broker/jobs_service.h"
 #include "broker/shell.h"
 
@@ -344,6 +345,54 @@ static void move_tasks(Ganger__V1__Admin_Service *service, const Ganger__V1__Mov
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void list_orphans(Ganger__V1__Admin_Service *service, const Ganger__V1__ListOrphansRequest *request,
+                         Ganger__V1__ListOrphansResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__ListOrphansResponse response = GANGER__V1__LIST_ORPHANS_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_LIST_ORPHANS,
+                              .list_orphans = {.task_id = request->task_id,
+                                               .page_size = request->page_size,
+                                               .page_token = request->page_token}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    size_t count = answer->orphans.count;
+    Ganger__V1__Orphan *orphans = arena_zero(&shell->arena, count, sizeof *orphans);
+    response.orphans = arena_zero(&shell->arena, count, sizeof(Ganger__V1__Orphan *));
+    response.n_orphans = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct orphan_view *view = &answer->orphans.orphans[i];
+        ganger__v1__orphan__init(&orphans[i]);
+        orphans[i].task_id = view->task_id;
+        orphans[i].fence = view->fence;
+        orphans[i].how = (Ganger__V1__Exit)view->how;
+        orphans[i].reported_ms = view->wall_ms;
+        orphans[i].agent_id = borrowed_text(view->agent_id);
+        orphans[i].outcome = message_of_outcome(&shell->arena, &view->outcome);
+        response.orphans[i] = &orphans[i];
+    }
+    response.next_page_token = answer->orphans.next_page_token;
+    rpc_call_reply(closure_data, &response.base);
+}
+
+static void adopt_orphan(Ganger__V1__Admin_Service *service, const Ganger__V1__AdoptOrphanRequest *request,
+                         Ganger__V1__AdoptOrphanResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__AdoptOrphanResponse response = GANGER__V1__ADOPT_ORPHAN_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_ADOPT, .adopt = {.task_id = request->task_id, .fence = request->fence}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.task = message_of_task(&shell->arena, answer->task);
+    rpc_call_reply(closure_data, &response.base);
+}
+
 /* In the order of the .proto file. */
 const struct rpc_method admin_methods[] = {
     {.name = "Status", .request_max = SMALL_REQUEST_MAX},
@@ -358,6 +407,8 @@ const struct rpc_method admin_methods[] = {
     {.name = "DrainAgent", .request_max = SMALL_REQUEST_MAX},
     {.name = "KillAgent", .request_max = SMALL_REQUEST_MAX},
     {.name = "MoveTasks", .request_max = IDS_REQUEST_MAX},
+    {.name = "ListOrphans", .request_max = SMALL_REQUEST_MAX},
+    {.name = "AdoptOrphan", .request_max = SMALL_REQUEST_MAX},
     {.name = "SetLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "ListLimits", .request_max = SMALL_REQUEST_MAX},
     {.name = "StartJob", .request_max = ORDER_REQUEST_MAX},

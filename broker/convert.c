@@ -211,7 +211,7 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     return message;
 }
 
-static Ganger__V1__Outcome *message_of_outcome(struct arena *arena, const struct outcome *outcome)
+Ganger__V1__Outcome *message_of_outcome(struct arena *arena, const struct outcome *outcome)
 {
     Ganger__V1__Outcome *message = arena_zero(arena, 1, sizeof *message);
 

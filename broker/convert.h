@@ -21,6 +21,7 @@ struct profile *profiles_of_messages(struct arena *arena, Ganger__V1__Profile *c
 /* One bit for each; one that the broker does not know is none. */
 uint32_t bits_of_states(const Ganger__V1__TaskState *states, size_t count);
 
+Ganger__V1__Outcome *message_of_outcome(struct arena *arena, const struct outcome *outcome);
 Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *view);
 Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct profile *profiles, size_t count);
 Ganger__V1__Event **messages_of_events(struct arena *arena, const struct event *events, size_t count);

@@ -46,6 +46,7 @@ static const struct column agent_columns[] = {
     {.title = "HELD", .right = true},
     {.title = "SLOTS", .right = true},
     {.title = "HEARD", .right = true},
+    {.title = "LEASE", .right = true},
     {.title = "CAN RUN", .flexible = true},
 };
 
@@ -86,6 +87,7 @@ static void add_agent(struct table *table, const Ganger__V1__Agent *agent)
     bool has_problem = false;
     bool silent = !agent->known || agent->silent_ms > SILENT_MS;
     char heard[FORMAT_SIZE];
+    char lease[FORMAT_SIZE];
     CLEANUP(free)
     char *profiles = describe_profiles(agent, &has_problem);
     CLEANUP(free)
@@ -99,6 +101,7 @@ static void add_agent(struct table *table, const Ganger__V1__Agent *agent)
     else
         table_add_count(table, TONE_PLAIN, agent->slots);
     table_add(table, silent ? TONE_BAD : TONE_PLAIN, ago);
+    table_add(table, TONE_PLAIN, agent->known ? format_duration(agent->lease_ms, lease) : "-");
     table_add(table, has_problem ? TONE_BAD : TONE_PLAIN, profiles);
 }
 

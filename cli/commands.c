@@ -15,6 +15,8 @@ const struct command *const commands[] = {
     &command_update,
     &command_suspend,
     &command_resume,
+    &command_orphans,
+    &command_adopt,
     &command_move,
     &command_purge,
     &command_jobs,

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 
+extern const struct command command_adopt;
 extern const struct command command_agent;
 extern const struct command command_agent_drain;
 extern const struct command command_agent_kill;
@@ -37,6 +38,7 @@ extern const struct command command_message_list;
 extern const struct command command_message_receive;
 extern const struct command command_message_send;
 extern const struct command command_move;
+extern const struct command command_orphans;
 extern const struct command command_purge;
 extern const struct command command_queue;
 extern const struct command command_queue_pause;

@@ -110,6 +110,10 @@ static char *progress_text(const Ganger__V1__Task *task)
 
 char *task_why(const Ganger__V1__Task *task)
 {
+    if (task->reaping)
+        return duplicate_text("its lease is lost; whether its processes are gone is not confirmed yet");
+    if (task->finishing)
+        return duplicate_text("it has its outcome; its output is still on its way");
     if (task->canceling || task->state == GANGER__V1__TASK_STATE__CANCELED)
         return duplicate_text(task->cancel_reason);
     if (task->suspending || task->state == GANGER__V1__TASK_STATE__SUSPENDED)

@@ -40,6 +40,8 @@ DEFINE_CALL(pause_limit, agents, "PauseLimit", PauseLimitRequest, PauseLimitResp
 DEFINE_CALL(report_exit, agents, "ReportExit", ReportExitRequest, ReportExitResponse)
 DEFINE_CALL(finish_task, agents, "FinishTask", FinishTaskRequest, FinishTaskResponse)
 DEFINE_CALL(suspend_task, agents, "SuspendTask", SuspendTaskRequest, SuspendTaskResponse)
+DEFINE_CALL(list_orphans, admin, "ListOrphans", ListOrphansRequest, ListOrphansResponse)
+DEFINE_CALL(adopt_orphan, admin, "AdoptOrphan", AdoptOrphanRequest, AdoptOrphanResponse)
 DEFINE_CALL(status, admin, "Status", StatusRequest, StatusResponse)
 DEFINE_CALL(queue_stats, admin, "QueueStats", QueueStatsRequest, QueueStatsResponse)
 DEFINE_CALL(pause_queue, admin, "PauseQueue", PauseQueueRequest, PauseQueueResponse)

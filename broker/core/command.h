@@ -360,6 +360,17 @@ struct command_why {
     uint64_t task_id;
 };
 
+struct command_list_orphans {
+    uint64_t task_id; /* 0 = all */
+    uint32_t page_size;
+    uint64_t page_token;
+};
+
+struct command_adopt {
+    uint64_t task_id;
+    uint64_t fence; /* 0 = the latest that has completed */
+};
+
 struct command_queue_stats {
     const char *namespace;
 };
@@ -416,6 +427,8 @@ enum command_kind {
     COMMAND_RELEASE,
     COMMAND_REPORT_EXIT,
     COMMAND_FINISH,
+    COMMAND_LIST_ORPHANS,
+    COMMAND_ADOPT,
     COMMAND_SUSPEND,     /* by the holder */
     COMMAND_ASK_SUSPEND, /* by somebody else */
     COMMAND_RESUME,
@@ -459,6 +472,8 @@ struct command {
         struct command_release release;
         struct command_report_exit report_exit;
         struct command_finish finish;
+        struct command_list_orphans list_orphans;
+        struct command_adopt adopt;
         struct command_suspend suspend;
         struct command_ask_suspend ask_suspend;
         struct command_resume resume;

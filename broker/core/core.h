@@ -64,6 +64,8 @@ enum status step_fail(struct step *step, const struct command *command) NODISCAR
 enum status step_release(struct step *step, const struct command *command) NODISCARD;
 enum status step_report_exit(struct step *step, const struct command *command) NODISCARD;
 enum status step_finish(struct step *step, const struct command *command) NODISCARD;
+enum status step_list_orphans(struct step *step, const struct command *command) NODISCARD;
+enum status step_adopt(struct step *step, const struct command *command) NODISCARD;
 enum status step_suspend(struct step *step, const struct command *command) NODISCARD;
 enum status step_ask_suspend(struct step *step, const struct command *command) NODISCARD;
 enum status step_resume(struct step *step, const struct command *command) NODISCARD;

@@ -164,6 +164,7 @@ struct preview {
     size_t sample_count;
     uint64_t next_page_token; /* 0 = that was the last page */
 };
+struct orphan_view;
 
 struct answer {
     struct answer *next;
@@ -221,6 +222,11 @@ struct answer {
             enum task_state state; /* that it led to, or will lead to when it is finishing */
             bool finishing;
         } exit;
+        struct {
+            struct orphan_view *orphans;
+            size_t count;
+            uint64_t next_page_token;
+        } orphans;
         struct {
             struct queue_view *queues;
             size_t count;

@@ -5,6 +5,7 @@
 #include "broker/core/epoch.h"
 #include "broker/core/lease.h"
 #include "broker/core/limits.h"
+#include "broker/core/orphan.h"
 #include "broker/core/record.h"
 #include "common/base/id.h"
 
@@ -38,6 +39,29 @@ enum status run_load(struct step *step, struct run_name run, enum run_end word, 
     return run_is_stale(step, ret_task);
 }
 
+/* The word that ends the run; a repeat of it gets the first answer. */
+static enum run_end word_of_exit(enum exit_kind how)
+{
+    static const enum run_end words[EXIT_KINDS] = {
+        [EXIT_COMPLETED] = RUN_COMPLETED, [EXIT_FAILED] = RUN_FAILED,     [EXIT_CRASHED] = RUN_FAILED,
+        [EXIT_TIMED_OUT] = RUN_FAILED,    [EXIT_RELEASED] = RUN_RELEASED, [EXIT_CANCELED] = RUN_RELEASED,
+        [EXIT_LOST] = RUN_LOST,
+    };
+
+    return words[how];
+}
+
+/* The same for a word that says what the run came to: a stale run's is kept beside the task. */
+static enum status end_load(struct step *step, const struct command_report_exit *report, struct task *ret_task,
+                            bool *ret_is_repeat)
+{
+    enum status status = run_load(step, report->run, word_of_exit(report->how), ret_task, ret_is_repeat);
+
+    if (status == STATUS_ABORTED && report->how <= EXIT_TIMED_OUT)
+        TRY(orphan_keep(step, ret_task, report->run.fence, report->how, &report->outcome));
+    return status;
+}
+
 /* Nothing but that the run has ended, which the state record says: it needs no row. */
 static bool is_plain(const struct outcome *outcome)
 {
@@ -54,17 +78,13 @@ void outcome_drop(struct step *step, struct task *task)
     task->has_outcome = false;
 }
 
-void outcome_save(struct step *step, struct task *task, const struct outcome *outcome)
+void outcome_keep(struct step *step, struct task *task, uint64_t fence, const struct outcome *outcome)
 {
     struct key key = key_of_id(task->id);
     struct outcome kept = *outcome;
     char message[MESSAGE_MAX + 1];
 
-    if (is_plain(outcome)) {
-        outcome_drop(step, task);
-        return;
-    }
-    kept.fence = task->fence;
+    kept.fence = fence;
     if (strlen(outcome->message) > MESSAGE_MAX) {
         size_t size = text_fit(outcome->message, MESSAGE_MAX);
         memcpy(message, outcome->message, size);
@@ -73,6 +93,14 @@ void outcome_save(struct step *step, struct task *task, const struct outcome *ou
     }
     store_put(step->txn, TABLE_RESULT, key_bytes(&key), record_of_outcome(&step->broker->scratch, task->id, &kept));
     task->has_outcome = true;
+}
+
+void outcome_save(struct step *step, struct task *task, const struct outcome *outcome)
+{
+    if (is_plain(outcome))
+        outcome_drop(step, task);
+    else
+        outcome_keep(step, task, task->fence, outcome);
 }
 
 /* The end is decided, but the output is still on its way: until that is there, the task stays where it was, and nobody
@@ -319,11 +347,12 @@ static enum status end_completed(struct step *step, struct task *task, const str
 enum status step_complete(struct step *step, const struct command *command)
 {
     const struct command_complete *complete = &command->complete;
+    struct command_report_exit report = {.run = complete->run, .how = EXIT_COMPLETED, .outcome = complete->outcome};
     struct task task;
     bool is_repeat = false;
 
     TRY(limits_check_outcome(&complete->outcome, &step->error));
-    TRY(run_load(step, complete->run, RUN_COMPLETED, &task, &is_repeat));
+    TRY(end_load(step, &report, &task, &is_repeat));
     if (!is_repeat)
         TRY(end_completed(step, &task, &complete->outcome));
     effects_answer(step->effects, command->token, command->kind)->state = TASK_COMPLETED;
@@ -347,14 +376,23 @@ static enum status end_failed(struct step *step, struct task *task, const struct
     return STATUS_OK;
 }
 
+static enum exit_kind exit_of_failure(enum failure failure)
+{
+    if (failure == FAILURE_BY_CRASH)
+        return EXIT_CRASHED;
+    return failure == FAILURE_BY_TIMEOUT ? EXIT_TIMED_OUT : EXIT_FAILED;
+}
+
 enum status step_fail(struct step *step, const struct command *command)
 {
     const struct command_fail *failed = &command->fail;
+    struct command_report_exit report = {
+        .run = failed->run, .how = exit_of_failure(failed->failure), .outcome = failed->outcome};
     struct task task;
     bool is_repeat = false;
 
     TRY(limits_check_outcome(&failed->outcome, &step->error));
-    TRY(run_load(step, failed->run, RUN_FAILED, &task, &is_repeat));
+    TRY(end_load(step, &report, &task, &is_repeat));
     if (!is_repeat)
         TRY(end_failed(step, &task, failed));
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;
@@ -372,18 +410,6 @@ enum status step_release(struct step *step, const struct command *command)
         TRY(give_back(step, &task, release->reason, release->delay_ms));
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;
     return STATUS_OK;
-}
-
-/* The word that ends the run; a repeat of it gets the first answer. */
-static enum run_end word_of_exit(enum exit_kind how)
-{
-    static const enum run_end words[EXIT_KINDS] = {
-        [EXIT_COMPLETED] = RUN_COMPLETED, [EXIT_FAILED] = RUN_FAILED,     [EXIT_CRASHED] = RUN_FAILED,
-        [EXIT_TIMED_OUT] = RUN_FAILED,    [EXIT_RELEASED] = RUN_RELEASED, [EXIT_CANCELED] = RUN_RELEASED,
-        [EXIT_LOST] = RUN_LOST,
-    };
-
-    return words[how];
 }
 
 static enum status end_canceled(struct step *step, struct task *task, const struct outcome *outcome)
@@ -427,7 +453,7 @@ enum status step_report_exit(struct step *step, const struct command *command)
     bool is_repeat = false;
 
     TRY(limits_check_exit(report, &step->error));
-    TRY(run_load(step, report->run, word_of_exit(report->how), &task, &is_repeat));
+    TRY(end_load(step, report, &task, &is_repeat));
     task.output_pending = report->streams_pending;
     if (!is_repeat)
         TRY(end_as_reported(step, &task, report));

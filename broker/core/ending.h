@@ -9,7 +9,9 @@
 enum status run_load(struct step *step, struct run_name run, enum run_end word, struct task *ret_task,
                      bool *ret_is_repeat) NODISCARD;
 
-/* Keeps the outcome of the task's present run. One that says nothing takes no row. */
+/* Keeps this as the outcome of the task, of one of its runs. */
+void outcome_keep(struct step *step, struct task *task, uint64_t fence, const struct outcome *outcome);
+/* The same for its present run. One that says nothing takes no row. */
 void outcome_save(struct step *step, struct task *task, const struct outcome *outcome);
 
 /* Forgets what the last run said. */

@@ -4,6 +4,7 @@
 #include "broker/core/filter.h"
 #include "broker/core/job.h"
 #include "broker/core/limits.h"
+#include "broker/core/orphan.h"
 #include "broker/core/release.h"
 #include "broker/core/unique.h"
 
@@ -61,6 +62,7 @@ static enum status act_purge(struct step *step, const struct job_order *order, s
     *ret_act = are_open ? ACT_LATER : ACT_DONE;
     if (are_open)
         return STATUS_OK;
+    TRY(orphans_drop(step, task->id));
     task_move(task, MOVE_REMOVE, TASK_NONE);
     task->why = order->reason;
     task_erase(step, task);

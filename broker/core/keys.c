@@ -5,17 +5,29 @@
 #include <string.h>
 
 static const char *const table_names[BROKER_TABLES] = {
-    [TABLE_META] = "meta",       [TABLE_TASK] = "task",
-    [TABLE_STATE] = "state",     [TABLE_READY] = "ready",
-    [TABLE_TIMER] = "timer",     [TABLE_LEASE] = "lease",
-    [TABLE_HOLDER] = "holder",   [TABLE_RESULT] = "result",
-    [TABLE_SESSION] = "session", [TABLE_SUBMIT] = "submit",
-    [TABLE_CLAIM] = "claim",     [TABLE_LANE] = "lane",
-    [TABLE_PARENT] = "parent",   [TABLE_EVENT] = "event",
-    [TABLE_LIMIT] = "limit",     [TABLE_WAITS] = "waits",
-    [TABLE_JOB] = "job",         [TABLE_WALK] = "walk",
-    [TABLE_QUEUE] = "queue",     [TABLE_TURN] = "turn",
-    [TABLE_AGENT] = "agent",     [TABLE_CHECKPOINT] = "checkpoint",
+    [TABLE_ORPHAN] = "orphan",
+    [TABLE_META] = "meta",
+    [TABLE_TASK] = "task",
+    [TABLE_STATE] = "state",
+    [TABLE_READY] = "ready",
+    [TABLE_TIMER] = "timer",
+    [TABLE_LEASE] = "lease",
+    [TABLE_HOLDER] = "holder",
+    [TABLE_RESULT] = "result",
+    [TABLE_SESSION] = "session",
+    [TABLE_SUBMIT] = "submit",
+    [TABLE_CLAIM] = "claim",
+    [TABLE_LANE] = "lane",
+    [TABLE_PARENT] = "parent",
+    [TABLE_EVENT] = "event",
+    [TABLE_LIMIT] = "limit",
+    [TABLE_WAITS] = "waits",
+    [TABLE_JOB] = "job",
+    [TABLE_WALK] = "walk",
+    [TABLE_QUEUE] = "queue",
+    [TABLE_TURN] = "turn",
+    [TABLE_AGENT] = "agent",
+    [TABLE_CHECKPOINT] = "checkpoint",
     [TABLE_UNIQUE] = "unique",
 };
 
@@ -96,6 +108,11 @@ struct key key_holder(const char *agent_id, uint64_t id)
     store_u64(key.data + size + 1, id);
     key.size = size + 9;
     return key;
+}
+
+struct key key_orphan(uint64_t task_id, uint64_t fence)
+{
+    return key_of_pair(task_id, fence);
 }
 
 struct key key_parent(uint64_t parent_id, uint64_t id)

@@ -10,6 +10,7 @@
  *   timer    time base, due, kind, tail             -> empty; the tail names what is due: an id, a session, an agent
  *   lease    due, id                            -> empty
  *   holder   agent, NUL, id                     -> empty
+ *   orphan   task, fence                        -> what a run that was given up has reported
  *   result   id                                 -> the outcome of the last run that said something
  *   session  session                            -> its bounds
  *   submit   session, sequence                  -> the ids that this submit was given
@@ -56,6 +57,7 @@ enum broker_table {
     TABLE_CHECKPOINT,
     TABLE_AGENT,
     TABLE_UNIQUE,
+    TABLE_ORPHAN,
     BROKER_TABLES,
 };
 
@@ -111,6 +113,7 @@ struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind 
 struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id);
 struct key key_lease(uint64_t due_ms, uint64_t id);
 struct key key_holder(const char *agent_id, uint64_t id);
+struct key key_orphan(uint64_t task_id, uint64_t fence);
 struct key key_parent(uint64_t parent_id, uint64_t id);
 struct key key_waits(uint64_t dependency_id, uint64_t id);
 struct key key_walk(uint64_t job, uint64_t id);

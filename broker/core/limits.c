@@ -249,6 +249,11 @@ enum status limits_check_outcome(const struct outcome *outcome, struct error *er
     return check_size("outcome.content_type", strlen(outcome->content_type), CONTENT_TYPE_MAX, error);
 }
 
+enum status limits_check_page(uint32_t page_size, struct error *error)
+{
+    return check_count("page_size", page_size, PAGE_MAX, error);
+}
+
 enum status limits_check_exit(const struct command_report_exit *report, struct error *error)
 {
     if (report->how < EXIT_COMPLETED || report->how >= EXIT_KINDS)

@@ -66,6 +66,7 @@ enum status limits_check_move(const struct command_move *move, struct error *err
 enum status limits_check_drain(const struct command_drain *drain, struct error *error) NODISCARD;
 enum status limits_check_pause_queue(const struct command_pause_queue *pause, struct error *error) NODISCARD;
 enum status limits_check_set_queue(const struct command_set_queue *set, struct error *error) NODISCARD;
+enum status limits_check_page(uint32_t page_size, struct error *error) NODISCARD;
 enum status limits_check_exit(const struct command_report_exit *report, struct error *error) NODISCARD;
 /* A namespace, queue or agent type that may be empty. */
 enum status limits_check_name(const char *field, const char *name, struct error *error) NODISCARD;

@@ -116,7 +116,7 @@ void task_note(struct task *task, enum event_kind kind, const char *why);
 void task_write(struct step *step, struct task *task);
 /* The same, for what nobody sees from outside: no new revision and no event, nobody is told. */
 void task_write_quietly(struct step *step, struct task *task);
-/* After MOVE_REMOVE: takes it out of the store. */
+/* After MOVE_REMOVE: takes it out of the store. Its orphans are dropped before. */
 void task_erase(struct step *step, struct task *task);
 
 /* Ends it: the retention begins. */

@@ -3,6 +3,7 @@
 #include "broker/core/claim.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
+#include "broker/core/orphan.h"
 #include "broker/core/release.h"
 #include "broker/core/session.h"
 
@@ -43,6 +44,7 @@ static enum status remove_task(struct step *step, struct task *task)
         task_write_quietly(step, task);
         return STATUS_OK;
     }
+    TRY(orphans_drop(step, task->id));
     task_move(task, MOVE_REMOVE, TASK_NONE);
     task_erase(step, task);
     return STATUS_OK;

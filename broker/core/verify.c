@@ -275,6 +275,7 @@ static enum status scan_all(struct scan *scan)
     TRY(status);
     TRY(scan_tasks(scan, &counters));
     check_lanes(scan);
+    TRY(check_orphans(scan));
     check_limits_of_lanes(scan);
     TRY(check_drains(scan));
     TRY(check_events(scan, &counters));

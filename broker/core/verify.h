@@ -23,6 +23,11 @@ enum status check_key_of_task(struct scan *scan, const struct task *task, const 
 /* All rows: in one of the buckets, and each key once. */
 enum status check_keys(struct scan *scan, const struct counters *counters) NODISCARD;
 
+/* verify_orphans.c */
+
+/* All of them are of tasks that there are. */
+enum status check_orphans(struct scan *scan) NODISCARD;
+
 /* verify_events.c */
 
 /* The chain of a task's events begins where its state record says. */

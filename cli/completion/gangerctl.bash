@@ -62,6 +62,7 @@ _gangerctl_values() {
 _gangerctl_arguments() {
     case ${command[*]} in
         show | get | why | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
+        adopt | orphans) _gangerctl_ask "${daemons[@]}" orphans ;;
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;
         "agent drain" | "agent kill") _gangerctl_ask "${daemons[@]}" agents ;;

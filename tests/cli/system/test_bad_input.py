@@ -15,7 +15,7 @@ USAGE, NO_DAEMON, NOT_FOUND, REFUSED = 2, 3, 4, 5
 
 COMMANDS = {
     "submit": ["x"], "list": [], "show": ["1"], "get": ["1"], "wait": ["1"], "logs": ["1"], "cancel": ["1"],
-    "retry": ["1"], "why": ["1"], "queues": [], "agents": [], "status": [],
+    "retry": ["1"], "orphans": ["1"], "adopt": ["1"], "why": ["1"], "queues": [], "agents": [], "status": [],
     "context get": ["global/a"], "context put": ["global/a", "x"], "context list": [], "context delete": ["global/a"],
     "context stats": [], "limit set": ["--max-running", "1", "a"], "limit list": ["a"], "limit delete": ["a"],
     "move": ["--to-queue", "a", "1"], "jobs": [], "purge": ["--state", "failed"], "queue pause": ["a"], "queue resume": ["a"],

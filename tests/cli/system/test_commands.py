@@ -544,7 +544,7 @@ class WithWorker(Suite):
 
     def test_agents_and_types_are_listed(self):
         self.assertRegex(normal(self.good("agents")),
-                         r"\AAGENT HOST HELD SLOTS HEARD CAN RUN\nw1 \S+ \d 4 <span> ago sh \d/4, missing: .*\n\Z")
+                         r"\AAGENT HOST HELD SLOTS HEARD LEASE CAN RUN\nw1 \S+ \d 4 <span> ago \S+ sh \d/4, missing: .*\n\Z")
         self.assertEqual(self.good("agents", "-q"), "w1\n")
         self.assertEqual(lines(self.good("agents", "--json"))[0]["agent_id"], "w1")
         self.assertRegex(normal(self.good("agents", "--types")),
