@@ -214,6 +214,7 @@ static bool run_jobs(struct state *state)
                       crowd_size(state));
         state->job = (enum crowd_job)job;
         measured = in_child(state, run_job);
+        state->result->jobs[job].heap_bytes = process_memory_bytes(state->places[PLACE_CROWDED].broker);
     }
     return measured;
 }

@@ -44,6 +44,7 @@ struct job_result {
     double seconds;
     struct latencies claims_before;
     struct latencies claims;
+    uint64_t heap_bytes; /* of the broker, at the end */
 };
 
 struct backlog_round {

@@ -159,17 +159,21 @@ static void print_fill(const char *what, const struct backlog_fill *fill, uint64
 
 static const char *const job_names[CROWD_JOBS] = {[JOB_CANCEL] = "cancel", [JOB_PURGE] = "purge"};
 
+static void print_job(const char *when, const char *name, struct latencies claims)
+{
+    (void)printf("%-6s %-29s %24.0f /%7.0f /%7.0f", name, when, claims.p50_us, claims.p99_us, claims.most_us);
+}
+
 static void print_jobs(const struct backlog_result *result)
 {
-    (void)printf("\n%-36s %12s %12s %24s\n%-36s %12s %12s %24s\n", "", "tasks", "tasks/s", "claim of another, us", "",
-                 "", "", "p50 / p99 / most");
+    (void)printf("\n%-36s %42s %10s %9s\n", "jobs", "claims of another, us, p50 / p99 / most", "tasks/s", "heap MiB");
     for (int job = 0; job < CROWD_JOBS; job++) {
         const struct job_result *own = &result->jobs[job];
 
-        (void)printf("%-6s %-29s %12s %12s %7.0f /%7.0f /%7.0f\n", job_names[job], "(before)", "", "",
-                     own->claims_before.p50_us, own->claims_before.p99_us, own->claims_before.most_us);
-        (void)printf("%-36s %12.0f %12.0f %7.0f /%7.0f /%7.0f\n", job_names[job], (double)own->done,
-                     (double)own->done / own->seconds, own->claims.p50_us, own->claims.p99_us, own->claims.most_us);
+        print_job("before", job_names[job], own->claims_before);
+        (void)putchar('\n');
+        print_job("while it goes on", job_names[job], own->claims);
+        (void)printf(" %10.0f %9.1f\n", (double)own->done / own->seconds, (double)own->heap_bytes / MIB);
     }
 }
 
@@ -202,8 +206,9 @@ static json_t *json_claims(struct latencies claims)
 
 static json_t *json_job(const struct job_result *job)
 {
-    return json_pack("{s:I, s:f, s:o, s:o}", "tasks", (json_int_t)job->done, "seconds", job->seconds, "claims_before",
-                     json_claims(job->claims_before), "claims", json_claims(job->claims));
+    return json_pack("{s:I, s:f, s:o, s:o, s:f}", "tasks", (json_int_t)job->done, "seconds", job->seconds,
+                     "claims_before", json_claims(job->claims_before), "claims", json_claims(job->claims), "heap_mib",
+                     (double)job->heap_bytes / MIB);
 }
 
 static json_t *json_fill(const struct backlog_fill *fill, uint64_t tasks)
