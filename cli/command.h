@@ -43,6 +43,9 @@ struct command {
 /* Keys of options without a letter: a command's own from OPTION_FIRST, the global ones from OPTION_GLOBAL. */
 enum { OPTION_FIRST = 0x100, OPTION_GLOBAL = 0x1000 };
 
+/* The group of an option that help only names, so that it fits a screen: the manual page tells the rest. */
+#define OPTION_SELDOM 1
+
 #define ARGUMENTS_UNBOUNDED SIZE_MAX
 
 struct arguments {

@@ -9,6 +9,7 @@
 
 #define NAME_COLUMNS 10
 #define OPTION_COLUMNS 24
+#define LINE_COLUMNS 78
 
 static const struct argp_option options[] = {
     {0},
@@ -57,13 +58,35 @@ static void print_option(FILE *stream, const struct argp_option *option)
     char letter[5] = "    ";
     char name[64];
 
-    if ((option->flags & OPTION_HIDDEN) != 0)
+    if ((option->flags & OPTION_HIDDEN) != 0 || option->group == OPTION_SELDOM)
         return;
     if (has_letter(option))
         (void)snprintf(letter, sizeof(letter), "-%c, ", option->key);
     (void)snprintf(name, sizeof(name), "--%s%s%s", option->name, option->arg != NULL ? " " : "",
                    option->arg != NULL ? option->arg : "");
     (void)fprintf(stream, "  %s%-*s %s\n", letter, OPTION_COLUMNS, name, option->doc);
+}
+
+/* Only their names, as many as fit a line. */
+static void print_seldom(FILE *stream, const struct argp_option *first)
+{
+    size_t column = 0;
+
+    for (const struct argp_option *option = first; option->name != NULL; option++) {
+        size_t size = strlen(option->name) + 3;
+        if (option->group != OPTION_SELDOM)
+            continue;
+        if (column == 0)
+            (void)fprintf(stream, "\nMore, told in gangerctl(1):");
+        if (column == 0 || column + size > LINE_COLUMNS) {
+            (void)fprintf(stream, "\n ");
+            column = 1;
+        }
+        (void)fprintf(stream, " --%s", option->name);
+        column += size;
+    }
+    if (column > 0)
+        (void)fprintf(stream, "\n");
 }
 
 static void print_indented(FILE *stream, const char *lines)
@@ -91,6 +114,7 @@ void help_command(FILE *stream, const struct command *command)
         (void)fprintf(stream, "Options:\n");
         for (const struct argp_option *option = command->options; option->name != NULL; option++)
             print_option(stream, option);
+        print_seldom(stream, command->options);
     }
     (void)fprintf(stream, "\nEverywhere: ");
     for (const struct argp_option *option = options_global; option->name != NULL; option++)

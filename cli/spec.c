@@ -19,6 +19,7 @@ static char *const fields[SPEC_OPTIONS] = {
     [OPTION_PRIORITY - OPTION_PRIORITY] = "priority",
     [OPTION_LABEL - OPTION_PRIORITY] = "labels",
     [OPTION_DELAY - OPTION_PRIORITY] = "delay_ms",
+    [OPTION_NOT_BEFORE - OPTION_PRIORITY] = "not_before_ms",
     [OPTION_EXPIRES_IN - OPTION_PRIORITY] = "expires_at_ms",
     [OPTION_START_TIMEOUT - OPTION_PRIORITY] = "start_timeout_ms",
     [OPTION_RUN_TIMEOUT - OPTION_PRIORITY] = "run_timeout_ms",
@@ -98,6 +99,8 @@ static enum exit_status take(int key, char *value, struct spec_choices *choices)
         return value_label("--label", value, &choices->labels);
     case OPTION_DELAY:
         return value_duration("--delay", value, 1, DELAY_MOST_MS, &spec->delay_ms);
+    case OPTION_NOT_BEFORE:
+        return value_time("--not-before", value, &spec->not_before_ms);
     case OPTION_EXPIRES_IN:
         return take_expiry(value, &spec->expires_at_ms);
     case OPTION_START_TIMEOUT:

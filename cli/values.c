@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define LABELS_MOST 16
 #define LABEL_KEY_MOST_BYTES 63
@@ -132,6 +133,47 @@ bool name_parse(const char *text)
     size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     return length > 0 && length <= NAME_MOST_BYTES && text[length] == '\0';
+}
+
+/* The rest of text behind a date and a time of day; NULL when it does not begin with them. */
+static const char *parse_date(const char *text, struct tm *parts)
+{
+    static const char *const formats[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"};
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        *parts = (struct tm){.tm_isdst = -1};
+        const char *rest = strptime(text, formats[i], parts);
+        if (rest != NULL)
+            return rest;
+    }
+    return NULL;
+}
+
+bool time_parse(const char *text, uint64_t *ret_unix_ms)
+{
+    struct tm parts;
+    uint64_t seconds = 0;
+
+    if (text[0] == '@')
+        return number_parse(text + 1, &seconds) && !__builtin_mul_overflow(seconds, 1000, ret_unix_ms);
+    const char *rest = parse_date(text, &parts);
+    if (rest == NULL || (rest[0] != '\0' && strcmp(rest, "Z") != 0))
+        return false;
+    struct tm given = parts;
+    time_t time = rest[0] == 'Z' ? timegm(&parts) : mktime(&parts);
+    /* What is no day, like the 31st of April, would be taken for one of the next month. */
+    if (time < 0 || parts.tm_mday != given.tm_mday)
+        return false;
+    *ret_unix_ms = (uint64_t)time * 1000;
+    return true;
+}
+
+enum exit_status value_time(const char *option, const char *text, uint64_t *ret_unix_ms)
+{
+    if (time_parse(text, ret_unix_ms))
+        return EXIT_DONE;
+    return problem(EXIT_USAGE, "a time is like \"2026-11-25 08:00\", 2026-11-25T08:00:00Z or @1795593600", NULL,
+                   "%s: \"%.80s\" is no time", option, text);
 }
 
 enum exit_status value_duration(const char *option, const char *text, uint64_t least_ms, uint64_t most_ms,

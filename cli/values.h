@@ -21,6 +21,11 @@ bool label_parse(const char *text, const char **ret_separator);
 /* 1 to 63 of a-z A-Z 0-9 . _ - */
 bool name_parse(const char *text);
 
+/* "2026-11-25 08:00", "2026-11-25 08:00:30" in local time, with a T between and a Z behind in UTC; "@1795593600" is
+ * Unix time in seconds. */
+bool time_parse(const char *text, uint64_t *ret_unix_ms);
+
+enum exit_status value_time(const char *option, const char *text, uint64_t *ret_unix_ms);
 enum exit_status value_duration(const char *option, const char *text, uint64_t least_ms, uint64_t most_ms,
                                 uint64_t *ret_duration_ms);
 enum exit_status value_number(const char *option, const char *text, uint64_t least, uint64_t most,

@@ -2,7 +2,9 @@
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void expect_duration(const char *text, uint64_t expected_ms)
 {
@@ -23,6 +25,46 @@ Test(values, durations_are_written_with_units_that_add_up)
     expect_duration("2d", 172800000);
     expect_duration("1w", 604800000);
     expect_duration("0s", 0);
+}
+
+static void expect_time(const char *text, uint64_t expected_ms)
+{
+    uint64_t unix_ms = 0;
+
+    cr_expect(time_parse(text, &unix_ms), "%s", text);
+    cr_expect_eq(unix_ms, expected_ms, "%s", text);
+}
+
+Test(values, times_are_dates_in_local_time_or_in_utc_or_unix_time)
+{
+    cr_assert_eq(setenv("TZ", "UTC-2", 1), 0);
+    tzset();
+    expect_time("2026-11-25 08:00", 1795586400000);
+    expect_time("2026-11-25T08:00:30", 1795586430000);
+    expect_time("2026-11-25T08:00:00Z", 1795593600000);
+    expect_time("2026-11-25 08:00Z", 1795593600000);
+    expect_time("2028-02-29 00:00Z", 1835395200000);
+    expect_time("@1795593600", 1795593600000);
+}
+
+Test(values, what_is_no_time_is_told)
+{
+    static const char *const bad[] = {"",
+                                      "tomorrow",
+                                      "2026-11-25",
+                                      "08:00",
+                                      "2026-04-31 08:00",
+                                      "2026-13-01 08:00",
+                                      "2026-11-25 25:00",
+                                      "2026-11-25 08:00 x",
+                                      "@",
+                                      "@1x",
+                                      "@99999999999999999999"};
+    uint64_t unix_ms = 7;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect(!time_parse(bad[i], &unix_ms), "%s", bad[i]);
+    cr_expect_eq(unix_ms, 7);
 }
 
 Test(values, a_bare_number_is_seconds)
