@@ -400,7 +400,8 @@ static void take_beats(struct agent *agent, const struct open_call *call, const 
             slot->plan = PLAN_SUSPEND;
             slot->work_left_ms = 0;
         }
-        if (reply->items[i].verdict == VERDICT_STOP && slot->dead_us == 0) {
+        if ((reply->items[i].verdict == VERDICT_STOP || reply->items[i].verdict == VERDICT_GIVE_BACK) &&
+            slot->dead_us == 0) {
             slot->plan = world_draw(agent->actor.world, 2) == 0 ? PLAN_FAIL : PLAN_RELEASE;
             slot->work_left_ms = 0;
         }

@@ -32,6 +32,7 @@ static const char *const names[COMMAND_KINDS] = {
     [COMMAND_RESUME] = "RESUME",
     [COMMAND_START_JOB] = "START_JOB",
     [COMMAND_UPDATE] = "UPDATE",
+    [COMMAND_WHY] = "WHY",
     [COMMAND_DRAIN] = "DRAIN",
     [COMMAND_MOVE] = "MOVE",
     [COMMAND_PAUSE_QUEUE] = "PAUSE_QUEUE",

@@ -24,6 +24,7 @@ static model_fn *const judges[COMMAND_KINDS] = {
     [COMMAND_RELEASE] = model_release_run,
     [COMMAND_QUEUE_STATS] = model_queue_stats,
     [COMMAND_HISTORY] = model_history,
+    [COMMAND_WHY] = model_why,
     [COMMAND_SET_LIMIT] = model_set_limit,
     [COMMAND_LIST_LIMITS] = model_list_limits,
     [COMMAND_PAUSE_LIMIT] = model_pause_limit,

@@ -187,7 +187,8 @@ struct model {
     struct model_line lines[MODEL_LINES_MAX];
     size_t line_count;
     const char *drains[MODEL_DRAINS_MAX]; /* agents; NULL = free */
-    struct model_task *touched[2048];     /* by this step: compared at its end */
+    bool kills[MODEL_DRAINS_MAX];
+    struct model_task *touched[2048]; /* by this step: compared at its end */
     size_t touched_count;
     struct model_old *olds;
     size_t old_count;
@@ -249,6 +250,8 @@ uint64_t model_turn_give(struct model *model, const char *queue, uint32_t priori
 void model_turn_claimed(struct model *model, const struct model_task *task);
 void model_turns_settle(struct model *model);
 bool model_is_drained(const struct model *model, const char *agent_id);
+/* And what it holds is ended: the drain that is nearest to it says so. */
+bool model_is_killed(const struct model *model, const char *agent_id);
 /* Why this queue does not take one more task; NULL when it does. */
 const char *model_queue_refusal(struct model *model, const char *queue, uint64_t adding);
 /* Whether the core says that it has changed the task. */
@@ -302,6 +305,7 @@ model_fn model_get;
 model_fn model_list;
 model_fn model_queue_stats;
 model_fn model_history;
+model_fn model_why;
 model_fn model_set_limit;
 model_fn model_list_limits;
 model_fn model_pause_limit;

@@ -214,6 +214,39 @@ bool model_is_drained(const struct model *model, const char *agent_id)
     return false;
 }
 
+bool model_is_killed(const struct model *model, const char *agent_id)
+{
+    size_t longest = 0;
+    bool kills = false;
+
+    for (size_t i = 0; i < MODEL_DRAINS_MAX; i++) {
+        if (model->drains[i] == NULL || !is_of(agent_id, model->drains[i]) || strlen(model->drains[i]) < longest)
+            continue;
+        longest = strlen(model->drains[i]);
+        kills = model->kills[i];
+    }
+    return kills;
+}
+
+/* A supervisor has processes to end first: it is told, by the push and by its heartbeats. */
+static void end_runs(struct judgement *judgement, const char *agent_id)
+{
+    struct model *model = judgement->model;
+    uint32_t released = 0;
+
+    for (size_t i = model->first; i < model->task_count; i++) {
+        struct model_task *task = model->tasks[i];
+        if (!model_is_held(task) || !is_of(task->agent_id, agent_id) ||
+            (task->supervised && task->state == TASK_RUNNING))
+            continue;
+        model_release(judgement, task, 0);
+        released++;
+    }
+    if (released != judgement->own->ended.released)
+        world_violated(model->world, "the kill of %s released %u runs, expected were %u", agent_id,
+                       judgement->own->ended.released, released);
+}
+
 /* Who waits for work and gets none any more is answered with nothing. */
 static void answer_drained(struct judgement *judgement, const char *agent_id)
 {
@@ -246,9 +279,14 @@ void model_drain(struct judgement *judgement)
             at = &model->drains[i];
     if (at == NULL || !model_expect(judgement, NULL))
         return;
+    bool *kills = &model->kills[at - model->drains];
     model_keep(model, at, sizeof *at);
+    model_keep(model, kills, sizeof *kills);
     *at = drain->ends ? NULL : drain->agent_id;
+    *kills = drain->kills;
     answer_drained(judgement, drain->agent_id);
+    if (drain->kills && !drain->ends)
+        end_runs(judgement, drain->agent_id);
 }
 
 static const char *refusal_of_move(struct judgement *judgement, const struct model_task *task)
@@ -286,4 +324,42 @@ void model_move(struct judgement *judgement)
         task->queue = move->queue;
         task->turn = model_turn_give(model, task->queue, task->priority, task->fairness_key);
     }
+}
+
+static bool has_reason(const struct answer *answer, enum wait_kind from, enum wait_kind to)
+{
+    for (size_t i = 0; i < answer->why.count; i++)
+        if (answer->why.reasons[i].kind >= from && answer->why.reasons[i].kind <= to)
+            return true;
+    return false;
+}
+
+static bool is_right(const struct judgement *judgement, const struct model_task *task)
+{
+    const struct answer *own = judgement->own;
+
+    if (model_has_ended(task))
+        return has_reason(own, WAIT_ENDED, WAIT_ENDED);
+    if (task->state == TASK_BLOCKED)
+        return own->why.count == task->wait_count && has_reason(own, WAIT_DEPENDENCY, WAIT_DEPENDENCY);
+    if (task->state == TASK_SCHEDULED)
+        return has_reason(own, WAIT_TIME, WAIT_BACKOFF);
+    if (task->state == TASK_READY)
+        return has_reason(own, WAIT_QUEUE_PAUSED, WAIT_LIMIT_PAUSED) != model_gate_is_open(judgement, task);
+    if (task->state == TASK_SUSPENDED)
+        return has_reason(own, WAIT_SUSPENDED, WAIT_SUSPENDED);
+    return has_reason(own, WAIT_HELD, WAIT_HELD);
+}
+
+void model_why(struct judgement *judgement)
+{
+    struct model *model = judgement->model;
+    const struct model_task *task = model_find(model, judgement->command->why.task_id);
+
+    if (!model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : NULL) || task == NULL)
+        return;
+    if (judgement->own->why.state != task->state || !is_right(judgement, task))
+        world_violated(model->world, "WHY of task %" PRIu64 ", which is %s, gives %zu reasons, the first is %d",
+                       task->id, task_state_name(task->state), judgement->own->why.count,
+                       judgement->own->why.count > 0 ? judgement->own->why.reasons[0].kind : 0);
 }

@@ -137,6 +137,8 @@ static enum verdict expected_verdict(const struct judgement *judgement, const st
         return VERDICT_KILL;
     if (task->canceling || (task->state == TASK_RUNNING && judgement->now.store_ms >= task->run_deadline_ms))
         return VERDICT_STOP;
+    if (model_is_killed(judgement->model, task->agent_id))
+        return VERDICT_GIVE_BACK;
     return task->suspending && task->state == TASK_RUNNING ? VERDICT_SUSPEND : VERDICT_GO_ON;
 }
 

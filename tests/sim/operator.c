@@ -112,6 +112,14 @@ static struct request *set_some_queue(struct world *world)
     return request;
 }
 
+static struct request *ask_why(struct world *world)
+{
+    struct request *request = request_new(COMMAND_WHY);
+
+    request->command.why.task_id = some_task(world);
+    return request;
+}
+
 static struct request *ask_suspend(struct world *world)
 {
     struct request *request = request_new(COMMAND_ASK_SUSPEND);
@@ -136,6 +144,7 @@ static struct request *drain_some(struct world *world)
 
     request->command.drain.agent_id = agents[world_draw(world, 4)];
     request->command.drain.ends = world_draw(world, 3) > 0;
+    request->command.drain.kills = !request->command.drain.ends && world_draw(world, 2) == 0;
     return request;
 }
 
@@ -204,7 +213,7 @@ static struct request *(*const acts[])(struct world *) = {
     cancel_some,      cancel_some,    cancel_some,  retry_some,     retry_some,     get_some,
     list_some,        count_queues,   read_history, set_some_limit, set_some_limit, list_limits,
     pause_some_queue, set_some_queue, ask_suspend,  resume_some,    resume_some,    drain_some,
-    move_some,        start_job,      update_some,  update_some,
+    move_some,        start_job,      ask_why,      update_some,    update_some,
 };
 
 /* So that everything can end. More than once: the word that paused it may still be on its way. */

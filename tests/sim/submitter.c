@@ -185,7 +185,8 @@ static void act(struct world *world, void *subject, uint64_t life)
     (void)life;
     if (world->healed)
         return;
-    if (submitter->open[slot] == 0 && submitter->sequence < acked_below(submitter) + AHEAD_MAX &&
+    if (submitter->open[slot] == 0 && actor_has_room(&submitter->actor) &&
+        submitter->sequence < acked_below(submitter) + AHEAD_MAX &&
         model_live_count(world->model) < world->swarm.live_max)
         submit(submitter, slot);
     plan_act(submitter);
@@ -196,6 +197,8 @@ static void on_reply(struct actor *actor, const struct open_call *call, const st
     struct submitter *submitter = (struct submitter *)actor;
 
     /* Nothing was taken in it: all that was asked in vain is asked no more. */
+    if (memcmp(call->request->session, submitter->session, sizeof submitter->session) != 0)
+        return; /* what is left of the session before */
     if (reply->reason != NULL && strcmp(reply->reason, "SESSION_EXPIRED") == 0) {
         submitter->session[1]++;
         submitter->sequence = 0;

@@ -79,11 +79,9 @@ void witness_ask(struct actor *actor, const struct open_call *call)
 
 static void add_items(struct actor *actor, struct history_event event, const struct reply *reply)
 {
-    static const char *const verdicts[] = {[VERDICT_GO_ON] = "GO_ON",
-                                           [VERDICT_STOP] = "STOP",
-                                           [VERDICT_STALE] = "STALE",
-                                           [VERDICT_SUSPEND] = "SUSPEND",
-                                           [VERDICT_KILL] = "KILL"};
+    static const char *const verdicts[] = {
+        [VERDICT_GO_ON] = "GO_ON",     [VERDICT_STOP] = "STOP", [VERDICT_STALE] = "STALE",
+        [VERDICT_SUSPEND] = "SUSPEND", [VERDICT_KILL] = "KILL", [VERDICT_GIVE_BACK] = "GIVE_BACK"};
 
     for (size_t i = 0; i < reply->item_count; i++) {
         event.task = reply->items[i].run.task_id;
