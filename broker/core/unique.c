@@ -146,11 +146,16 @@ enum status unique_retake(struct step *step, const struct task *task, const stru
     return unique_take(step, task, spec->namespace, spec->idempotency_key, 0);
 }
 
+/* How long a bucket lasts: rounded up, or all of them together would last less than the window. */
+static uint64_t bucket_ms(const struct broker *broker)
+{
+    return (broker->settings.idempotency_window_ms + UNIQUE_BUCKETS - 2) / (UNIQUE_BUCKETS - 1);
+}
+
 /* Until the oldest bucket is to be empty. */
 static uint64_t left_ms(const struct step *step)
 {
-    const struct counters *counters = &step->broker->counters;
-    uint64_t due_ms = counters->unique_began_ms + step->broker->settings.idempotency_window_ms / (UNIQUE_BUCKETS - 1);
+    uint64_t due_ms = step->broker->counters.unique_began_ms + bucket_ms(step->broker);
 
     return due_ms > step->now.store_ms ? due_ms - step->now.store_ms : 0;
 }

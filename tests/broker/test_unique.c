@@ -249,6 +249,27 @@ Test(idempotency_key, holds_for_the_window_after_its_task_is_removed_and_is_free
     world_close(world);
 }
 
+/* Found by ./dev sim 1521: eighths that were cut to milliseconds made up less than the window. */
+Test(idempotency_key, holds_for_a_window_that_no_bucket_divides_to_its_last_millisecond)
+{
+    const uint64_t window_ms = 674;
+    struct world *world = world_new_with(
+        &(struct broker_settings){
+            .lease_ms = LEASE_SAID_MS, .idempotency_window_ms = window_ms, .random_seed = 1, .store_id = {1}},
+        0);
+
+    /* At the end of a bucket's time, where the least is left of it. */
+    (void)take_key(world, "another");
+    world_pass(world, window_ms / (UNIQUE_BUCKETS - 1) - 1);
+    uint64_t id = take_key(world, "build-7");
+    cancel(world, id);
+    for (uint64_t passed_ms = 1; passed_ms < window_ms; passed_ms++) {
+        world_pass(world, 1);
+        expect_existing(world, "build-7", id);
+    }
+    world_close(world);
+}
+
 Test(idempotency_key, holds_while_its_task_lives)
 {
     struct world *world = world_with_window(256);

@@ -226,6 +226,9 @@ int main(int argument_count, char **arguments)
         return 2;
     }
     (void)signal(SIGABRT, tell_abort);
+    (void)signal(SIGFPE, tell_abort);
+    if (__sanitizer_set_death_callback == NULL)
+        (void)signal(SIGSEGV, tell_abort);
     if (__sanitizer_set_death_callback != NULL)
         __sanitizer_set_death_callback(tell_death);
     double begin = seconds_now();

@@ -175,7 +175,6 @@ struct model {
     uint64_t opened_ms;
     uint64_t arrivals;
     struct model_session sessions[MODEL_SESSIONS_MAX];
-    size_t session_count;
     struct model_agent agents[MODEL_AGENTS_MAX];
     size_t agent_count;
     struct model_limit limits[MODEL_LIMITS_MAX];

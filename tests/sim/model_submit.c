@@ -1,18 +1,27 @@
 /* What submitters and operators ask. */
 #include "tests/sim/model.h"
 
+#include "common/base/check.h"
+
 #include <inttypes.h>
 #include <string.h>
 
+/* One in which nothing was taken is none: its place is used again. */
 static struct model_session *session_of(struct model *model, const uint8_t *name)
 {
-    for (size_t i = 0; i < model->session_count; i++)
-        if (memcmp(model->sessions[i].name, name, sizeof model->sessions[i].name) == 0)
-            return &model->sessions[i];
-    if (model->session_count == MODEL_SESSIONS_MAX)
-        return NULL;
-    memcpy(model->sessions[model->session_count].name, name, sizeof model->sessions[0].name);
-    return &model->sessions[model->session_count++];
+    struct model_session *place = NULL;
+
+    for (size_t i = 0; i < MODEL_SESSIONS_MAX; i++) {
+        struct model_session *session = &model->sessions[i];
+        if (session->submit_count == 0)
+            place = session;
+        else if (memcmp(session->name, name, sizeof session->name) == 0)
+            return session;
+    }
+    CHECK(place != NULL);
+    place->acked_below = 0;
+    memcpy(place->name, name, sizeof place->name);
+    return place;
 }
 
 static const struct model_submit *find_submit(const struct model_session *session, uint64_t sequence)
