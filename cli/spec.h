@@ -33,14 +33,14 @@ enum {
         {"label", OPTION_LABEL, "KEY=VALUE", 0, "to find it by; again for more", 0},                                   \
         {"delay", OPTION_DELAY, "TIME", 0, "not before that time has passed", 0},                                      \
         {"not-before", OPTION_NOT_BEFORE, "DATE", 0, "not before then, like \"2026-11-25 08:00\"", OPTION_SELDOM},     \
-        {"expires-in", OPTION_EXPIRES_IN, "TIME", 0, "it does not wait longer; for ever", 0},                          \
+        {"expires-in", OPTION_EXPIRES_IN, "TIME", 0, "it does not wait longer; for ever", OPTION_SELDOM},              \
         {"start-timeout", OPTION_START_TIMEOUT, "TIME", 0, "claimed, it must be started by then; 30s", OPTION_SELDOM}, \
-        {"run-timeout", OPTION_RUN_TIMEOUT, "TIME", 0, "the most that one run may take; 24h", 0},                      \
-        {"max-attempts", OPTION_MAX_ATTEMPTS, "COUNT", 0, "how often it is tried; 3", 0},                              \
+        {"run-timeout", OPTION_RUN_TIMEOUT, "TIME", 0, "the most that one run may take; 24h", OPTION_SELDOM},          \
+        {"max-attempts", OPTION_MAX_ATTEMPTS, "COUNT", 0, "how often it is tried; 3", OPTION_SELDOM},                  \
         {"max-crashes", OPTION_MAX_CRASHES, "COUNT", 0, "how often its agent may die; 3", OPTION_SELDOM},              \
         {"max-deliveries", OPTION_MAX_DELIVERIES, "COUNT", 0, "claims that lead to no attempt; 20", OPTION_SELDOM},    \
         {"non-retryable", OPTION_NON_RETRYABLE, "TYPE", 0, "failure that ends it; again for more", OPTION_SELDOM},     \
-        {"backoff", OPTION_BACKOFF, "TIME", 0, "before the second attempt, then doubled; 10s", 0},                     \
+        {"backoff", OPTION_BACKOFF, "TIME", 0, "before the second attempt, then doubled; 10s", OPTION_SELDOM},         \
         {"backoff-max", OPTION_BACKOFF_MAX, "TIME", 0, "the most between attempts; 5m", OPTION_SELDOM},                \
         {"retention", OPTION_RETENTION, "TIME", 0, "how long it is kept after its end; 7d", OPTION_SELDOM},            \
     {                                                                                                                  \

@@ -32,6 +32,7 @@ enum {
     OPTION_FAIRNESS_KEY,
     OPTION_KEY,
     OPTION_ON_CONFLICT,
+    OPTION_ON_LOST,
     OPTION_AFTER,
     OPTION_AFTER_FAILURE,
     OPTION_PARENT,
@@ -49,9 +50,10 @@ static const struct argp_option options[] = {
     SPEC_OPTION_ROWS,
     {"key", OPTION_KEY, "TEXT", 0, "your name for this work, to submit it once", 0},
     {"on-conflict", OPTION_ON_CONFLICT, "POLICY", 0, "return, reject, replace; return", OPTION_SELDOM},
+    {"on-lost", OPTION_ON_LOST, "POLICY", 0, "its host is gone: reassign, hold; reassign", OPTION_SELDOM},
     {"after", OPTION_AFTER, "ID,...", 0, "not before these tasks have ended", 0},
     {"after-failure", OPTION_AFTER_FAILURE, "POLICY", 0, "one failed: fail, cancel, run; fail", OPTION_SELDOM},
-    {"parent", OPTION_PARENT, "ID", 0, "the task that it is a part of", 0},
+    {"parent", OPTION_PARENT, "ID", 0, "the task that it is a part of", OPTION_SELDOM},
     {"child", OPTION_CHILD, NULL, 0, "the same: the task that this agent works on", OPTION_SELDOM},
     {"limit", OPTION_LIMIT, "NAME", 0, "that its runs count against; again for more", 0},
     {"fairness-key", OPTION_FAIRNESS_KEY, "TEXT", 0, "tasks of different keys take turns", OPTION_SELDOM},
@@ -68,7 +70,6 @@ const struct command command_submit = {
     .examples = "gangerctl submit --type claude \"Fix the flaky test in tests/net.py\"\n"
                 "gangerctl submit --type review --file change.patch --wait\n"
                 "ls *.c | gangerctl submit --type review --title \"review {}\" --each --wait\n"
-                "gangerctl submit --type nightly --delay 6h \"run the long tests\"\n"
                 "gangerctl submit --type deploy --after 0000-01K3,0000-01K4 \"release it\"\n",
     .options = options,
     .arguments_most = 1,
@@ -125,6 +126,14 @@ static enum exit_status take_policy(const char *value, Ganger__V1__ConflictPolic
                    value);
 }
 
+static enum exit_status take_lost_policy(const char *value, Ganger__V1__LostPolicy *ret_policy)
+{
+    if (strcmp(value, "reassign") != 0 && strcmp(value, "hold") != 0)
+        return problem(EXIT_USAGE, "it is one of reassign, hold", NULL, "--on-lost: \"%.80s\" will not do", value);
+    *ret_policy = value[0] == 'h' ? GANGER__V1__LOST_POLICY__HOLD : GANGER__V1__LOST_POLICY__REASSIGN;
+    return EXIT_DONE;
+}
+
 static enum exit_status take_option(int key, char *value, void *data)
 {
     struct choices *choices = data;
@@ -164,6 +173,8 @@ static enum exit_status take_option(int key, char *value, void *data)
         return EXIT_DONE;
     case OPTION_CHILD:
         return relatives_take_own(&choices->relatives);
+    case OPTION_ON_LOST:
+        return take_lost_policy(value, &spec->on_lost);
     case OPTION_ON_CONFLICT:
         return take_policy(value, &spec->on_conflict);
     default:

@@ -80,6 +80,7 @@ MALFORMED = [
     ("submit --priority high x", "--priority"),
     ("submit --delay soon x", "--delay"),
     ("submit --not-before soon x", "--not-before"),
+    ("submit --on-lost maybe x", "--on-lost"),
     ("submit --delay -5s x", "--delay"),
     ("submit --delay 367d x", "--delay"),
     ("submit --max-attempts 0 x", "--max-attempts"),

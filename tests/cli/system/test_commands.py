@@ -36,7 +36,7 @@ class WithoutWorker(Suite):
             "--label", "b=", "--delay", "1h", "--run-timeout", "2h", "--max-attempts", "7", "--backoff", "3s",
             "--backoff-max", "4m", "--retention", "5d", "--content-type", "text/markdown", "--expires-in", "2h",
             "--start-timeout", "9s", "--max-crashes", "8", "--max-deliveries", "9", "--non-retryable", "exit-2",
-            "--non-retryable", "oom", "--key", "a key", "the payload")
+            "--non-retryable", "oom", "--key", "a key", "--on-lost", "hold", "the payload")
         self.assertRegex(task_id, r"\A[0-9A-Z]{4}-[0-9A-Z]{4}\Z")
         task = self.task(task_id)
         self.assertEqual(task["task_id"], task_id)
@@ -50,8 +50,12 @@ class WithoutWorker(Suite):
             "labels": [{"key": "a", "value": "1"}, {"key": "b", "value": ""}], "priority": 2,
             "run_timeout_ms": 7200000, "max_attempts": 7, "backoff_ms": 3000, "backoff_max_ms": 240000,
             "retention_ms": 432000000, "start_timeout_ms": 9000, "max_crashes": 8, "max_deliveries": 9,
-            "non_retryable": ["exit-2", "oom"], "idempotency_key": "a key"}
+            "non_retryable": ["exit-2", "oom"], "idempotency_key": "a key", "on_lost": "HOLD"}
         self.assertEqual({name: spec[name] for name in expected}, expected)
+
+    def test_a_task_waits_for_a_date(self):
+        task = self.task(self.submit_here("--not-before", "2100-01-01T00:00:00Z", "x"))
+        self.assertEqual((task["state"], task["spec"]["not_before_ms"]), ("SCHEDULED", 4102444800000))
 
     def test_a_key_is_one_task_however_often_it_is_submitted(self):
         first = self.submit_here("--key", self.queue, "x")

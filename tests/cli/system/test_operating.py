@@ -107,7 +107,7 @@ class Agents(Suite):
 
     def test_an_agent_that_is_not_known_may_be_drained(self):
         self.good("agent", "drain", "nobody")
-        self.assertRegex(self.good("agents"), r"nobody +- +0 +- +never +draining")
+        self.assertRegex(self.good("agents"), r"nobody +- +0 +- +never +- +draining")
         self.assertEqual(json.loads(self.good("agent", "drain", "--off", "--json", "nobody")),
                          {"agent_id": "nobody", "draining": False})
         self.bad(NOT_FOUND, "agent", "drain", "--off", "nobody")
