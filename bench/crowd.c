@@ -54,33 +54,37 @@ struct claims {
     struct solo solos[SIDES];
     struct sample samples[SIDES];
     double broker_us[SIDES]; /* of all claims so far */
+    size_t turn;             /* which side comes first changes with each */
 };
 
-/* Both sides once: submits a free task, and times the claim that gets it. */
+/* Submits a free task, and times the claim that gets it. */
+static bool claim_once(struct claims *claims, size_t side)
+{
+    struct solo *solo = &claims->solos[side];
+    pid_t broker = claims->sides[side].broker;
+    uint64_t task_id = 0;
+    struct solo_run run;
+
+    if (!solo_submit(solo, SOLO_TASK, &task_id))
+        return false;
+    double before_us = cpu_of_process_us(broker);
+    uint64_t sent_us = clock_boot_us();
+    if (!solo_claim(solo, &run))
+        return false;
+    sample_add(&claims->samples[side], clock_boot_us() - sent_us);
+    claims->broker_us[side] += cpu_of_process_us(broker) - before_us;
+    if (run.task_id != task_id) {
+        (void)fprintf(stderr, "ganger-bench: a claim got a task of a full limit\n");
+        return false;
+    }
+    return solo_complete(solo, run);
+}
+
 static bool claim_in_turns(struct claims *claims)
 {
-    for (int side = 0; side < SIDES; side++) {
-        struct solo *solo = &claims->solos[side];
-        pid_t broker = claims->sides[side].broker;
-        uint64_t task_id = 0;
-        struct solo_run run;
+    size_t first = claims->turn++ % SIDES;
 
-        if (!solo_submit(solo, SOLO_TASK, &task_id))
-            return false;
-        double before_us = cpu_of_process_us(broker);
-        uint64_t sent_us = clock_boot_us();
-        if (!solo_claim(solo, &run))
-            return false;
-        sample_add(&claims->samples[side], clock_boot_us() - sent_us);
-        claims->broker_us[side] += cpu_of_process_us(broker) - before_us;
-        if (run.task_id != task_id) {
-            (void)fprintf(stderr, "ganger-bench: a claim got a task of a full limit\n");
-            return false;
-        }
-        if (!solo_complete(solo, run))
-            return false;
-    }
-    return true;
+    return claim_once(claims, first) && claim_once(claims, SIDES - 1 - first);
 }
 
 static bool measure_claims(struct claims *claims, struct solo *holder, struct solo_run held,
