@@ -33,6 +33,7 @@ static const char *const names[COMMAND_KINDS] = {
     [COMMAND_START_JOB] = "START_JOB",
     [COMMAND_UPDATE] = "UPDATE",
     [COMMAND_WHY] = "WHY",
+    [COMMAND_ADOPT] = "ADOPT",
     [COMMAND_DRAIN] = "DRAIN",
     [COMMAND_MOVE] = "MOVE",
     [COMMAND_PAUSE_QUEUE] = "PAUSE_QUEUE",

@@ -35,6 +35,7 @@ static model_fn *const judges[COMMAND_KINDS] = {
     [COMMAND_RESUME] = model_resume,
     [COMMAND_START_JOB] = model_start_job,
     [COMMAND_UPDATE] = model_update,
+    [COMMAND_ADOPT] = model_adopt,
     [COMMAND_DRAIN] = model_drain,
     [COMMAND_MOVE] = model_move,
     [COMMAND_PAUSE_QUEUE] = model_pause_queue,

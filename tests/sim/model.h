@@ -62,6 +62,7 @@ struct model_task {
     uint64_t due_to_ms;       /* to here; the same once it was seen. Ended: removed then */
     uint64_t lease_from_ms;   /* held: not lost before, as far as its holder can know */
     uint64_t lease_to_ms;     /* lost by then */
+    bool has_late_result;     /* a run that was over said that it had completed the task */
     uint64_t reap_from_ms;    /* reaping: not given up before, also when renewals are forgotten */
     uint64_t heard_until_ms;  /* the end of the lease that was told last, whatever its timeouts say */
     uint64_t run_deadline_ms; /* 0 = none */
@@ -315,6 +316,7 @@ model_fn model_suspend;
 model_fn model_ask_suspend;
 model_fn model_resume;
 model_fn model_drain;
+model_fn model_adopt;
 model_fn model_start_job;
 model_fn model_update;
 model_fn model_move;

@@ -363,3 +363,31 @@ void model_why(struct judgement *judgement)
                        task->id, task_state_name(task->state), judgement->own->why.count,
                        judgement->own->why.count > 0 ? judgement->own->why.reasons[0].kind : 0);
 }
+
+/* Whether a late result was kept is for the broker to say: it keeps those of a task's own runs, and not too many. */
+void model_adopt(struct judgement *judgement)
+{
+    struct model *model = judgement->model;
+    const struct answer *own = judgement->own;
+    struct model_task *task = model_find(model, judgement->command->adopt.task_id);
+    bool may_be =
+        task != NULL && (task->state == TASK_SCHEDULED || task->state == TASK_READY || task->state == TASK_SUSPENDED ||
+                         (model_has_ended(task) && task->state != TASK_COMPLETED));
+
+    if (!may_be) {
+        (void)model_expect(judgement, task == NULL ? "NO_SUCH_TASK" : "WRONG_STATE");
+        return;
+    }
+    if (!task->has_late_result || (own != NULL && own->refusal != NULL)) {
+        (void)model_expect(judgement, "NO_SUCH_ORPHAN");
+        return;
+    }
+    if (!model_expect(judgement, NULL))
+        return;
+    model_touch(model, task);
+    model_end_task(judgement, task, TASK_COMPLETED);
+    if (own->task->outcome.fence == task->fence) {
+        task->end = END_COMPLETED;
+        task->end_state = TASK_COMPLETED;
+    }
+}

@@ -18,6 +18,10 @@ struct model_task *model_run(struct judgement *judgement, struct run_name run, e
         *ret_is_repeat = true;
         return task;
     }
+    if (word == END_COMPLETED && !task->has_late_result) {
+        model_keep(judgement->model, task, sizeof *task);
+        task->has_late_result = true;
+    }
     (void)model_expect(judgement, "STALE_FENCE");
     return NULL;
 }

@@ -120,6 +120,19 @@ static struct request *ask_why(struct world *world)
     return request;
 }
 
+/* One that there may be a late result of, if there is any. */
+static struct request *adopt_some(struct world *world)
+{
+    struct request *request = request_new(COMMAND_ADOPT);
+    const struct model *model = world->model;
+
+    request->command.adopt.task_id = some_task(world);
+    for (size_t i = model->first; i < model->task_count; i++)
+        if (model->tasks[i]->has_late_result && world_draw(world, 3) == 0)
+            request->command.adopt.task_id = model->tasks[i]->id;
+    return request;
+}
+
 static struct request *ask_suspend(struct world *world)
 {
     struct request *request = request_new(COMMAND_ASK_SUSPEND);
@@ -210,10 +223,10 @@ static struct request *count_queues(struct world *world)
 
 /* What operators do; an act is as likely as it is often here. */
 static struct request *(*const acts[])(struct world *) = {
-    cancel_some,      cancel_some,    cancel_some,  retry_some,     retry_some,     get_some,
-    list_some,        count_queues,   read_history, set_some_limit, set_some_limit, list_limits,
-    pause_some_queue, set_some_queue, ask_suspend,  resume_some,    resume_some,    drain_some,
-    move_some,        start_job,      ask_why,      update_some,    update_some,
+    cancel_some,  cancel_some,  cancel_some,    retry_some,     retry_some,  get_some,         list_some,
+    count_queues, read_history, set_some_limit, set_some_limit, list_limits, pause_some_queue, set_some_queue,
+    ask_suspend,  resume_some,  resume_some,    drain_some,     move_some,   start_job,        adopt_some,
+    adopt_some,   ask_why,      update_some,    update_some,
 };
 
 /* So that everything can end. More than once: the word that paused it may still be on its way. */
