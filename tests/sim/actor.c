@@ -144,12 +144,19 @@ static void send(struct envelope content, event_fn *arrive)
     }
 }
 
+/* Not a word about one's whole life that was answered before: nobody sends it again, and what a connection carries
+ * comes before what is sent once there was an answer. */
+static bool is_outlived(const struct envelope *envelope)
+{
+    return envelope->request->command.kind == COMMAND_REGISTER && find_call(envelope->actor, envelope->call) == NULL;
+}
+
 static void arrive_at_host(struct world *world, void *subject, uint64_t value)
 {
     struct envelope *envelope = subject;
 
     (void)value;
-    if (!envelope->actor->mute && envelope->host_life == world->host->crashes)
+    if (!envelope->actor->mute && !is_outlived(envelope) && envelope->host_life == world->host->crashes)
         host_receive(world->host, envelope->actor, envelope->call, envelope->request);
     envelope_free(envelope);
 }
