@@ -44,12 +44,27 @@ static void hand_on(struct shell *shell, const struct command *command, const st
                   log_text("task", id_format(effects->damaged_id, text)));
 }
 
+/* Between two looks at the clock it was stopped, starved or waiting for its disk: leases must not run out before the
+ * heartbeats are read that came in time. */
+static void look_for_stop(struct shell *shell, uint64_t now_ms, uint64_t due_ms)
+{
+    uint64_t expected_ms = shell->looked_ms > due_ms ? shell->looked_ms : due_ms;
+
+    shell->looked_ms = now_ms;
+    if (now_ms <= expected_ms || !broker_held_up(shell->broker, shell->now, now_ms - expected_ms))
+        return;
+    log_warning("The broker was held up: every lease gets a full term from now",
+                log_number("ms", now_ms - expected_ms));
+}
+
 /* Anew for each command: a holder counts its lease from the sending of its request. One that began with the batch,
  * which can be older than the request, would end before that. */
 static void look_at_clocks(struct shell *shell, uint64_t now_ms)
 {
     shell->now.store_ms = shell->opened_store_ms + (now_ms - shell->opened_boot_ms);
     shell->now.wall_ms = clock_wall_ms();
+    look_for_stop(shell, now_ms, shell->idle_until_ms);
+    shell->idle_until_ms = 0;
 }
 
 const struct answer *shell_ask(struct shell *shell, const struct command *command)
@@ -206,6 +221,7 @@ static enum status settle(void *state, uint64_t now_ms)
     background_serve(&shell->background, now_ms);
     TRY(broker_next_ms(shell->broker, shell->txn, shell->now, &next_ms));
     shell->tick_due_ms = next_ms < UINT64_MAX - now_ms ? now_ms + next_ms : UINT64_MAX;
+    shell->idle_until_ms = shell->tick_due_ms;
     return broker_settle(shell->broker, shell->txn, shell->now);
 }
 
@@ -246,6 +262,8 @@ static enum status open_broker(struct shell *shell, struct error *error)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     TRY(broker_open(shell->broker, txn, &shell->effects, error));
     shell->opened_boot_ms = clock_boot_ms();
+    shell->looked_ms = shell->opened_boot_ms;
+    shell->idle_until_ms = UINT64_MAX;
     shell->opened_store_ms = broker_store_ms(shell->broker);
     shell->tick_due_ms = 0;
     return STATUS_OK;

@@ -73,9 +73,11 @@ struct shell {
 
     uint64_t opened_boot_ms; /* BOOTTIME and store time at the same moment */
     uint64_t opened_store_ms;
-    uint64_t now_ms;      /* BOOTTIME of the open batch */
-    uint64_t tick_due_ms; /* likewise */
-    uint64_t started_ms;  /* likewise */
+    uint64_t looked_ms;     /* BOOTTIME of the last look at the clock */
+    uint64_t idle_until_ms; /* BOOTTIME until which nothing was to be done; 0 within a turn */
+    uint64_t now_ms;        /* BOOTTIME of the open batch */
+    uint64_t tick_due_ms;   /* likewise */
+    uint64_t started_ms;    /* likewise */
     bool store_is_nearly_full;
     bool store_is_older; /* than what it has given: said in the log */
     uint64_t usage_due_ms;

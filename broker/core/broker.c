@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HELD_UP_MIN_MS 250
+#define HELD_UP_PARTS 3 /* of the shortest lease */
+
 typedef enum status step_fn(struct step *step, const struct command *command);
 
 static step_fn *const steps[COMMAND_KINDS] = {
@@ -126,6 +129,7 @@ enum status broker_open(struct broker *broker, struct store_txn *txn, struct eff
     if (status != STATUS_OK)
         return error_set(error, status, "STORE_FAILED", "the store cannot be read");
     broker->opened_ms = broker->counters.store_ms;
+    broker->leases_from_ms = broker->opened_ms;
     trail_open(broker);
     name_store(broker);
     return STATUS_OK;
@@ -193,6 +197,14 @@ static uint64_t unsaved_for_ms(const struct broker *broker, struct broker_time n
 static uint64_t save_interval_ms(const struct broker *broker)
 {
     return store_time_unsaved_max_ms(broker->opened_ms, broker->counters.store_ms);
+}
+
+bool broker_held_up(struct broker *broker, struct broker_time now, uint64_t ms)
+{
+    if (ms < HELD_UP_MIN_MS || ms < broker->settings.lease_min_ms / HELD_UP_PARTS)
+        return false;
+    broker->leases_from_ms = now.store_ms;
+    return true;
 }
 
 enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)

@@ -65,6 +65,10 @@ enum status broker_step(struct broker *broker, struct store_txn *txn, struct bro
                         const struct command *command, struct effects *effects) NODISCARD;
 /* Writes what a batch writes once. Nothing else may be done with this transaction but to commit it. */
 enum status broker_settle(struct broker *broker, struct store_txn *txn, struct broker_time now) NODISCARD;
+/* The broker could do nothing for so long: it was stopped, starved, or waited for its disk. What holders said meanwhile
+ * is not read yet. When that is more than a third of the shortest lease, and 250 ms, every lease gets a full term from
+ * here, as after a restart; false when it is less, which lets nobody's lease run out. */
+bool broker_held_up(struct broker *broker, struct broker_time now, uint64_t ms);
 /* How long until broker_tick has something to do; UINT64_MAX = never. Before broker_settle, in the same transaction. */
 enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct broker_time now, uint64_t *ret_ms)
     NODISCARD;

@@ -20,12 +20,13 @@
 struct broker {
     struct broker_settings settings;
     struct counters counters;
-    uint64_t newest_seen; /* a revision of this store that a peer has seen and the store has not, 0 = none */
-    bool is_dirty;        /* the counters are to be saved */
-    uint64_t opened_ms;   /* store time: every lease gets a full term from here */
-    uint64_t jitter;      /* the state of the generator */
-    bool has_releases;    /* tasks have ended for which others wait that have not heard of it */
-    uint32_t work_left;   /* that the commands of this batch may do beyond their own tasks */
+    uint64_t newest_seen;    /* a revision of this store that a peer has seen and the store has not, 0 = none */
+    bool is_dirty;           /* the counters are to be saved */
+    uint64_t opened_ms;      /* store time */
+    uint64_t leases_from_ms; /* store time: every lease gets a full term from here */
+    uint64_t jitter;         /* the state of the generator */
+    bool has_releases;       /* tasks have ended for which others wait that have not heard of it */
+    uint32_t work_left;      /* that the commands of this batch may do beyond their own tasks */
     struct jobs jobs;
     struct broker_totals totals;
     struct lanes lanes;

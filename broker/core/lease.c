@@ -122,7 +122,7 @@ void lease_renew(struct step *step, struct task *task, uint32_t lease_ms)
 /* Nothing is lost before this, so that a broker that was away gives everybody time to be heard again. */
 static uint64_t first_loss_ms(const struct broker *broker, uint32_t lease_ms)
 {
-    return lease_end_ms(broker->opened_ms, lease_ms);
+    return lease_end_ms(broker->leases_from_ms, lease_ms);
 }
 
 static void reap(struct step *step, struct task *task, uint64_t lost_ms)

@@ -272,3 +272,20 @@ Test(lease, more_holders_than_memory_has_room_for_move_their_rows_instead)
     cr_assert_eq(state_of(world, last.task_id), TASK_RUNNING);
     world_close(world);
 }
+
+/* Fault 25. */
+Test(lease, gets_a_full_term_when_the_broker_was_held_up)
+{
+    struct world *world = world_new();
+    (void)submit(world, "t");
+    struct run_name run = claim_started(world, "a", "t");
+
+    cr_assert_not(broker_held_up(world->broker, world->now, LEASE_SAID_MS / 9 - 1));
+    world->now.store_ms += 10 * LEASE_MS;
+    cr_assert(broker_held_up(world->broker, world->now, LEASE_SAID_MS / 9));
+    world_pass(world, LEASE_MS - 1);
+    cr_assert_eq(state_of(world, run.task_id), TASK_RUNNING);
+    world_pass(world, 1);
+    cr_assert_eq(state_of(world, run.task_id), TASK_SCHEDULED);
+    world_close(world);
+}
