@@ -207,6 +207,24 @@ static void print_earlier_runs(struct cli *cli, struct ganger *broker, const Gan
             print_earlier_run(printed++ == 0 ? "earlier" : "", &run, now_ms);
 }
 
+/* What runs that were given up came to all the same: an operator may want it. */
+static void print_orphans(struct cli *cli, struct ganger *broker, const Ganger__V1__Task *task)
+{
+    CLEANUP(ganger_free)
+    Ganger__V1__ListOrphansResponse *response = NULL;
+    Ganger__V1__ListOrphansRequest request = GANGER__V1__LIST_ORPHANS_REQUEST__INIT;
+    struct ganger_error error = {0};
+    char id[20];
+
+    request.task_id = task->task_id;
+    if (task->deliveries == 0 ||
+        ganger_list_orphans(broker, &request, daemon_timeout_ms(cli), &response, &error) != GANGER_OK ||
+        response->n_orphans == 0)
+        return;
+    print_formatted("late", "%zu given-up run%s reported later: gangerctl orphans %s", response->n_orphans,
+                    response->n_orphans > 1 ? "s" : "", ganger_id_format(task->task_id, id));
+}
+
 /* The streams are in another daemon, which may be away: then the task is shown without. */
 static void print_streams(struct cli *cli, const Ganger__V1__Task *task, const struct streams *streams)
 {
@@ -260,6 +278,7 @@ static void print_task(struct cli *cli, struct ganger *broker, const Ganger__V1_
     print_children(cli, broker, task->task_id);
     print_run(task, now_ms);
     print_earlier_runs(cli, broker, task, now_ms);
+    print_orphans(cli, broker, task);
     print_excerpt("payload", &task->spec->payload, task->spec->content_type);
     if (task->outcome != NULL)
         print_excerpt("result", &task->outcome->result, task->outcome->content_type);
