@@ -162,9 +162,11 @@ bool shim_receive(const struct shim_link *link, struct shim_report *ret_report, 
     struct shim_report report;
     ssize_t size = -1;
 
+    /* A shim that ended with a command unread resets the connection, which is told before what it had said; after that
+     * its reports can be read, and then the end. */
     do
         size = recv(link->control, &report, sizeof report, MSG_DONTWAIT);
-    while (size < 0 && errno == EINTR);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     if (size == (ssize_t)sizeof report && report.version == SHIM_VERSION) {
         *ret_report = report;
         return true;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -389,4 +390,24 @@ Test(shim, leaves_a_killed_shims_processes_to_the_nearest_subreaper)
     int status = 0;
     cr_assert(WAIT_UNTIL(shim_reap(&run.link, &status), LIMIT_MS));
     cr_expect(WAIT_UNTIL(processes_with(run.mark) == 0, LIMIT_MS));
+}
+
+/* The kernel tells of the unread command first (ECONNRESET), and of what was said before the end only then. */
+Test(shim_link, hears_the_last_reports_of_a_shim_that_ended_with_a_command_unread)
+{
+    int ends[2];
+    struct shim_report said = {.version = SHIM_VERSION, .kind = SHIM_EXITED, .exit_status = 3};
+    struct shim_report heard = {0};
+    bool closed = false;
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    struct shim_link link = {.pidfd = -1, .control = ends[0], .order = -1};
+    shim_set_fence(&link, 1, 1);
+    cr_assert_eq(send(ends[1], &said, sizeof said, MSG_NOSIGNAL), (ssize_t)sizeof said);
+    fd_close(ends[1]);
+    cr_assert(shim_receive(&link, &heard, &closed), "the report is lost");
+    cr_assert_eq(heard.exit_status, 3);
+    cr_assert_not(shim_receive(&link, &heard, &closed));
+    cr_assert(closed);
+    shim_link_done(&link);
 }
