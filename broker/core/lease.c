@@ -104,7 +104,8 @@ void run_assign(struct step *step, struct task *task, bool starts)
 
 void lease_renew(struct step *step, struct task *task, uint32_t lease_ms)
 {
-    uint64_t heard_until_ms = lease_end_ms(step->now.store_ms, lease_ms);
+    /* A shorter lease binds from the reply that names it, and that may not arrive. */
+    uint64_t heard_until_ms = lease_end_ms(step->now.store_ms, (uint32_t)later(lease_ms, task->lease_ms));
     uint64_t until_ms = lease_until_ms(step, task, lease_ms);
 
     struct run *run = runs_obtain(&step->broker->runs, task->id, task->fence);

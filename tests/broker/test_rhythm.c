@@ -4,6 +4,7 @@
 #include "tests/support/random.h"
 
 #define BEAT_MS 3000
+#define REAP_GRACE_MS 600000
 #define YEAR_MS (365ULL * 24 * 60 * 60 * 1000)
 
 struct holder {
@@ -92,6 +93,27 @@ Test(adaptive_lease, that_is_shorter_binds_from_the_reply_that_names_it)
     cr_assert(is_held(&holder), "the reply may be lost: what the one before it promised counts");
     world_pass(holder.world, 1);
     cr_assert_not(is_held(&holder));
+    world_close(holder.world);
+}
+
+/* Found by ./dev sim 5752: the holder of a run past its timeout may know only of the lease that its claim was told. */
+Test(adaptive_lease, that_is_shorter_does_not_end_the_reap_grace_before_the_promise_that_was_heard)
+{
+    struct holder holder = holder_new();
+    struct task_spec spec = spec_of("t");
+
+    beat_steadily(&holder, 60);
+    spec.run_timeout_ms = 1000;
+    (void)submit_spec(holder.world, spec);
+    holder.run = claim_supervised(holder.world, "a", "t");
+    beat_after(&holder, 500);
+    cr_assert_lt(holder.lease_ms, LEASE_SAID_MS);
+    world_pass(holder.world, LEASE_MS - 500);
+    cr_assert(get(holder.world, holder.run.task_id)->reaping);
+    world_pass(holder.world, REAP_GRACE_MS - 1);
+    cr_assert(get(holder.world, holder.run.task_id)->reaping, "the reply to the heartbeat may be lost");
+    world_pass(holder.world, 500 + 1);
+    cr_assert_eq(state_of(holder.world, holder.run.task_id), TASK_SCHEDULED);
     world_close(holder.world);
 }
 
