@@ -295,6 +295,28 @@ static void list_limits(Ganger__V1__Admin_Service *service, const Ganger__V1__Li
     rpc_call_reply(closure_data, &response.base);
 }
 
+static void set_budget(Ganger__V1__Admin_Service *service, const Ganger__V1__SetBudgetRequest *request,
+                       Ganger__V1__SetBudgetResponse_Closure closure, void *closure_data)
+{
+    struct shell *shell = shell_of(service);
+    Ganger__V1__SetBudgetResponse response = GANGER__V1__SET_BUDGET_RESPONSE__INIT;
+    struct command command = {.kind = COMMAND_SET_BUDGET,
+                              .set_budget = {.task_id = request->task_id,
+                                             .has_micro_dollars = request->set_micro_dollars,
+                                             .micro_dollars = request->micro_dollars,
+                                             .has_tokens = request->set_tokens,
+                                             .tokens = request->tokens,
+                                             .on_breach = (enum breach_policy)request->on_breach}};
+    const struct answer *answer = shell_ask_for(shell, &command, closure_data);
+
+    (void)closure;
+    if (answer == NULL)
+        return;
+    response.budget = message_of_budget(&shell->arena, &answer->budget);
+    response.job_id = answer->job_id;
+    rpc_call_reply(closure_data, &response.base);
+}
+
 static void kill_agent(Ganger__V1__Admin_Service *service, const Ganger__V1__KillAgentRequest *request,
                        Ganger__V1__KillAgentResponse_Closure closure, void *closure_data)
 {
@@ -411,6 +433,7 @@ const struct rpc_method admin_methods[] = {
     {.name = "AdoptOrphan", .request_max = SMALL_REQUEST_MAX},
     {.name = "SetLimit", .request_max = SMALL_REQUEST_MAX},
     {.name = "ListLimits", .request_max = SMALL_REQUEST_MAX},
+    {.name = "SetBudget", .request_max = SMALL_REQUEST_MAX},
     {.name = "StartJob", .request_max = ORDER_REQUEST_MAX},
     {.name = "PreviewJob", .request_max = ORDER_REQUEST_MAX},
     {.name = "ListJobs", .request_max = SMALL_REQUEST_MAX},

@@ -206,6 +206,7 @@ static struct beat *beats_of_messages(struct arena *arena, Ganger__V1__Beat *con
             .progress_percent = messages[i]->progress_percent,
             .progress_text = messages[i]->progress_text,
             .checkpoint = bytes_of_message(messages[i]->checkpoint),
+            .usage = usage_of_message(messages[i]->usage),
         };
     return beats;
 }
@@ -344,7 +345,8 @@ static void release_task(Ganger__V1__Agents_Service *service, const Ganger__V1__
         .kind = COMMAND_RELEASE,
         .release = {.run = {.task_id = request->task_id, .fence = request->fence},
                     .reason = request->reason,
-                    .delay_ms = request->delay_ms},
+                    .delay_ms = request->delay_ms,
+                    .usage = usage_of_message(request->usage)},
     };
     const struct answer *answer = shell_ask_for(shell, &command, closure_data);
 
@@ -429,7 +431,8 @@ static void suspend_task(Ganger__V1__Agents_Service *service, const Ganger__V1__
         .kind = COMMAND_SUSPEND,
         .suspend = {.run = {.task_id = request->task_id, .fence = request->fence},
                     .reason = request->reason,
-                    .checkpoint = bytes_of_message(request->checkpoint)},
+                    .checkpoint = bytes_of_message(request->checkpoint),
+                    .usage = usage_of_message(request->usage)},
     };
     const struct answer *answer = shell_ask_for(shell, &command, closure_data);
 

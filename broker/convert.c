@@ -1,5 +1,7 @@
 #include "broker/convert.h"
 
+#include "broker/core/budget.h"
+
 char *borrowed_text(const char *text)
 {
     union {
@@ -37,6 +39,59 @@ uint32_t bits_of_states(const Ganger__V1__TaskState *states, size_t count)
         if ((unsigned int)states[i] < TASK_STATES)
             bits |= 1U << (unsigned int)states[i];
     return bits;
+}
+
+struct budget budget_of_message(const Ganger__V1__Budget *message)
+{
+    if (message == NULL)
+        return (struct budget){0};
+    return (struct budget){
+        .micro_dollars = message->micro_dollars,
+        .tokens = message->tokens,
+        .on_breach = message->on_breach != GANGER__V1__BREACH_POLICY__BREACH_POLICY_UNSPECIFIED
+                         ? (enum breach_policy)message->on_breach
+                         : BREACH_SUSPEND,
+    };
+}
+
+struct usage usage_of_message(const Ganger__V1__Usage *message)
+{
+    if (message == NULL)
+        return (struct usage){0};
+    return (struct usage){.micro_dollars = message->micro_dollars, .tokens = message->tokens};
+}
+
+static Ganger__V1__Budget *message_of_bounds(struct arena *arena, const struct budget *budget)
+{
+    Ganger__V1__Budget *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__budget__init(message);
+    message->micro_dollars = budget->micro_dollars;
+    message->tokens = budget->tokens;
+    message->on_breach = (Ganger__V1__BreachPolicy)budget->on_breach;
+    return message;
+}
+
+static Ganger__V1__Usage *message_of_usage(struct arena *arena, const struct usage *usage)
+{
+    Ganger__V1__Usage *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__usage__init(message);
+    message->micro_dollars = usage->micro_dollars;
+    message->tokens = usage->tokens;
+    return message;
+}
+
+Ganger__V1__BudgetState *message_of_budget(struct arena *arena, const struct budget_row *row)
+{
+    Ganger__V1__BudgetState *message = arena_zero(arena, 1, sizeof *message);
+
+    ganger__v1__budget_state__init(message);
+    message->task_id = row->id;
+    message->budget = message_of_bounds(arena, &row->budget);
+    message->used = message_of_usage(arena, &row->used);
+    message->breached = budget_is_breached(row);
+    return message;
 }
 
 struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *const *messages, size_t count)
@@ -80,6 +135,7 @@ struct task_spec *specs_of_messages(struct arena *arena, Ganger__V1__TaskSpec *c
             .fairness_key = message->fairness_key,
             .idempotency_key = message->idempotency_key,
             .on_conflict = (enum conflict_policy)message->on_conflict,
+            .budget = budget_of_message(message->budget),
         };
     }
     return specs;
@@ -96,6 +152,7 @@ struct outcome outcome_of_message(const Ganger__V1__Outcome *message)
         .error_type = message->error_type,
         .exit_status = message->exit_status,
         .signal = message->signal,
+        .usage = usage_of_message(message->usage),
     };
 }
 
@@ -203,6 +260,8 @@ static Ganger__V1__TaskSpec *message_of_spec(struct arena *arena, const struct t
     message->parent_id = spec->parent_id;
     message->expires_at_ms = spec->expires_at_ms;
     message->idempotency_key = borrowed_text(spec->idempotency_key);
+    if (spec->budget.on_breach > 0)
+        message->budget = message_of_bounds(arena, &spec->budget);
     message->start_timeout_ms = spec->start_timeout_ms;
     message->max_crashes = spec->max_crashes;
     message->max_deliveries = spec->max_deliveries;
@@ -232,6 +291,11 @@ Ganger__V1__Task *message_of_task(struct arena *arena, const struct task_view *v
 
     ganger__v1__task__init(message);
     message->task_id = view->id;
+    message->withheld_by = view->withheld_by;
+    if (view->used.micro_dollars > 0 || view->used.tokens > 0)
+        message->used = message_of_usage(arena, &view->used);
+    if (view->budget.id > 0)
+        message->budget = message_of_budget(arena, &view->budget);
     message->state = (Ganger__V1__TaskState)view->state;
     message->canceling = view->canceling;
     message->reaping = view->reaping;

@@ -27,6 +27,9 @@ Ganger__V1__Profile **messages_of_profiles(struct arena *arena, const struct pro
 Ganger__V1__Event **messages_of_events(struct arena *arena, const struct event *events, size_t count);
 Ganger__V1__Queue *message_of_queue(struct arena *arena, const struct queue_view *view);
 struct queue_defaults defaults_of_message(const Ganger__V1__QueueDefaults *message); /* NULL: nothing said */
+struct budget budget_of_message(const Ganger__V1__Budget *message);                  /* NULL: none */
+struct usage usage_of_message(const Ganger__V1__Usage *message);                     /* NULL: nothing said */
+Ganger__V1__BudgetState *message_of_budget(struct arena *arena, const struct budget_row *row);
 Ganger__V1__Limit *message_of_limit(struct arena *arena, const struct limit_view *view);
 Ganger__V1__WaitReason **messages_of_reasons(struct arena *arena, const struct wait_reason *reasons, size_t count);
 /* One for every state of the protocol. */

@@ -49,6 +49,7 @@ DEFINE_CALL(resume_queue, admin, "ResumeQueue", ResumeQueueRequest, ResumeQueueR
 DEFINE_CALL(set_queue, admin, "SetQueue", SetQueueRequest, SetQueueResponse)
 DEFINE_CALL(drain_agent, admin, "DrainAgent", DrainAgentRequest, DrainAgentResponse)
 DEFINE_CALL(set_limit, admin, "SetLimit", SetLimitRequest, SetLimitResponse)
+DEFINE_CALL(set_budget, admin, "SetBudget", SetBudgetRequest, SetBudgetResponse)
 DEFINE_CALL(list_limits, admin, "ListLimits", ListLimitsRequest, ListLimitsResponse)
 DEFINE_CALL(kill_agent, admin, "KillAgent", KillAgentRequest, KillAgentResponse)
 DEFINE_CALL(move_tasks, admin, "MoveTasks", MoveTasksRequest, MoveTasksResponse)

@@ -57,6 +57,7 @@ static step_fn *const steps[COMMAND_KINDS] = {
     [COMMAND_MOVE] = step_move,
     [COMMAND_START_JOB] = step_start_job,
     [COMMAND_PREVIEW_JOB] = step_preview_job,
+    [COMMAND_SET_BUDGET] = step_set_budget,
     [COMMAND_LIST_JOBS] = step_list_jobs,
     [COMMAND_CANCEL_JOB] = step_cancel_job,
 };
@@ -177,6 +178,7 @@ enum status broker_tick(struct broker *broker, struct store_txn *txn, struct bro
     struct step step = {.broker = broker, .txn = txn, .now = now, .effects = effects, .who = ""};
 
     broker->work_left = WORK_AT_ONCE;
+    lanes_go_on(&broker->lanes);
     agents_expire(&broker->agents, now.store_ms);
     TRY(timers_tick(&step, broker->settings.tick_max));
     TRY(leases_tick(&step, broker->settings.tick_max));
@@ -224,7 +226,7 @@ enum status broker_next_ms(struct broker *broker, struct store_txn *txn, struct 
     least_ms = uniques_ms < least_ms ? uniques_ms : least_ms;
     uint64_t gates_ms = gates_next_ms(broker, &now);
     least_ms = gates_ms < least_ms ? gates_ms : least_ms;
-    if (broker->jobs.count > 0)
+    if (broker->jobs.count > 0 || broker->lanes.put_off != NULL)
         least_ms = 0;
     uint64_t unsaved_ms = unsaved_for_ms(broker, now);
     uint64_t save_ms = save_interval_ms(broker) > unsaved_ms ? save_interval_ms(broker) - unsaved_ms : 0;

@@ -1,5 +1,6 @@
 #include "broker/core/cancel.h"
 
+#include "broker/core/budget.h"
 #include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
@@ -131,6 +132,7 @@ enum status step_retry(struct step *step, const struct command *command)
         return error_set(&step->error, STATUS_FAILED_PRECONDITION, "TASK_COMPLETED",
                          "task %s is COMPLETED; to do it once more all the same, use force", id_format(task.id, text));
     TRY(releases_check(step, &task));
+    TRY(budget_check_room(step, &task));
     TRY(task_view(step, &task, false, &view));
     TRY(unique_retake(step, &task, &view->spec));
     task_retry(step, &task, NULL);

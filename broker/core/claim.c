@@ -1,5 +1,6 @@
 #include "broker/core/claim.h"
 
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/core/epoch.h"
 #include "broker/core/gate.h"
@@ -100,6 +101,7 @@ static void assign(struct step *step, const struct command_claim *claim, struct 
 
     task->fence = counters_next(&broker->counters, &broker->counters.fence);
     task->run_end = RUN_IS_OPEN;
+    task->used_by_run = (struct usage){0};
     task->deliveries++;
     task->claimed_ms = step->now.wall_ms;
     task->supervised = claim->supervised;
@@ -109,18 +111,43 @@ static void assign(struct step *step, const struct command_claim *claim, struct 
     run_assign(step, task, claim->start);
 }
 
+/* No further run begins that its budget has no room for. When this batch has moved enough aside, the next one goes on.
+ */
+static bool keep_back(struct step *step, struct lane *lane, struct task *task, const struct budget_row *breached)
+{
+    uint32_t *work = &step->broker->work_left;
+    const char *who = step->who;
+
+    if (*work == 0) {
+        lane_put_off(&step->broker->lanes, lane);
+        return false;
+    }
+    *work -= WORK_OF_CHANGE < *work ? WORK_OF_CHANGE : *work;
+    step->who = "";
+    budget_withhold(step, task, breached);
+    step->who = who;
+    return true;
+}
+
 /* Takes the head of the lane, or sets it aside. The view is made before anything is written, because it can fail.
- * ret_fits is false when the answer has no room for it. */
+ * ret_fits is false when the answer has no room for it, or the batch has done enough. */
 static enum status take_head(struct step *step, const struct command_claim *claim, struct lane *lane,
                              struct catch *caught, bool *ret_fits)
 {
     struct task task;
     struct task_view *view = NULL;
+    struct budget_row breached = {0};
     enum status status = task_load(step, lane->head.id, &task);
 
     *ret_fits = true;
     if (status == STATUS_OK && task.now.state != TASK_READY)
         status = STATUS_DATA_LOSS;
+    if (status == STATUS_OK)
+        status = budget_find_breach(step, task.budget_id, &breached);
+    if (status == STATUS_OK && breached.id > 0) {
+        *ret_fits = keep_back(step, lane, &task, &breached);
+        return STATUS_OK;
+    }
     if (status == STATUS_OK) {
         assign(step, claim, &task);
         status = task_view(step, &task, true, &view);

@@ -24,6 +24,12 @@ struct budget {
     enum breach_policy { BREACH_SUSPEND = 1, BREACH_CANCEL = 2 } on_breach;
 };
 
+/* What runs have used up, from the beginning. */
+struct usage {
+    uint64_t micro_dollars;
+    uint64_t tokens;
+};
+
 /* What to do with a task when a dependency did not complete. */
 enum dependency_policy { DEPENDENCY_FAIL = 1, DEPENDENCY_CANCEL = 2, DEPENDENCY_RUN = 3 };
 /* What to do with a task whose supervisor could not confirm that the lost run is gone. */
@@ -67,7 +73,7 @@ struct task_spec {
     const char *const *limits;
     size_t limit_count;
     const char *fairness_key;
-    struct budget budget;
+    struct budget budget; /* on_breach 0 = it brings none */
 };
 
 /* One run of a task. */
@@ -84,6 +90,7 @@ struct outcome {
     int32_t exit_status;    /* -1 where there was no process */
     int32_t signal;
     uint64_t fence;
+    struct usage usage; /* of the whole run; not kept with the others */
 };
 
 /* What a peer has seen of a store, on this connection or an earlier one. */
@@ -199,6 +206,7 @@ struct beat {
     uint32_t progress_percent;
     const char *progress_text;
     struct bytes checkpoint; /* empty = unchanged */
+    struct usage usage;      /* of the whole run */
 };
 
 struct command_heartbeat {
@@ -228,6 +236,17 @@ struct command_release {
     struct run_name run;
     const char *reason;
     uint32_t delay_ms;
+    struct usage usage;
+};
+
+/* What is not said stays as it is. */
+struct command_set_budget {
+    uint64_t task_id;
+    bool has_micro_dollars;
+    uint64_t micro_dollars; /* 0 = no bound, as the following */
+    bool has_tokens;
+    uint64_t tokens;
+    enum breach_policy on_breach; /* 0 = not said */
 };
 
 /* What is not said stays as it is. */
@@ -335,6 +354,7 @@ struct command_suspend {
     struct run_name run;
     const char *reason;
     struct bytes checkpoint; /* empty = unchanged */
+    struct usage usage;
 };
 
 struct command_ask_suspend {
@@ -381,14 +401,15 @@ enum job_kind {
     JOB_CASCADE = 2, /* cancels the descendants of a task */
     JOB_CANCEL = 3,
     JOB_RETRY = 4,
-    JOB_PURGE = 5, /* removes ended tasks */
+    JOB_PURGE = 5,  /* removes ended tasks */
+    JOB_BUDGET = 6, /* resumes what a budget has kept back */
     JOB_KINDS,
 };
 
 struct job_order {
     enum job_kind kind;
     struct task_filter filter;
-    uint64_t root_id; /* of a cascade */
+    uint64_t root_id; /* of a cascade; whose budget it is */
     const char *reason;
     bool force; /* retries COMPLETED ones too */
 };
@@ -448,6 +469,7 @@ enum command_kind {
     COMMAND_MOVE,
     COMMAND_START_JOB,
     COMMAND_PREVIEW_JOB,
+    COMMAND_SET_BUDGET,
     COMMAND_LIST_JOBS,
     COMMAND_CANCEL_JOB,
     COMMAND_KINDS,
@@ -494,5 +516,6 @@ struct command {
         struct command_set_queue set_queue;
         struct command_drain drain;
         struct command_move move;
+        struct command_set_budget set_budget;
     };
 };

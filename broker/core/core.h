@@ -86,6 +86,7 @@ enum status step_set_queue(struct step *step, const struct command *command) NOD
 enum status step_raise_epoch(struct step *step, const struct command *command) NODISCARD;
 enum status step_start_job(struct step *step, const struct command *command) NODISCARD;
 enum status step_preview_job(struct step *step, const struct command *command) NODISCARD;
+enum status step_set_budget(struct step *step, const struct command *command) NODISCARD;
 enum status step_list_jobs(struct step *step, const struct command *command) NODISCARD;
 enum status step_cancel_job(struct step *step, const struct command *command) NODISCARD;
 

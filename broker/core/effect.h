@@ -11,6 +11,14 @@
 
 struct job;
 
+/* The budget of a task tree, as it is now. */
+struct budget_row {
+    uint64_t id;        /* the task that brought it; 0 = none */
+    uint64_t parent_id; /* the budget that it draws on as well; 0 = none */
+    struct budget budget;
+    struct usage used;
+};
+
 /* A task as it is now. */
 struct task_view {
     uint64_t id;
@@ -40,7 +48,10 @@ struct task_view {
     const char *progress_text;
     const char *cancel_reason;
     const char *suspend_reason;
-    struct bytes checkpoint; /* both only with the payload */
+    struct usage used;
+    struct budget_row budget; /* that it draws on */
+    uint64_t withheld_by;     /* SUSPENDED because that budget is used up */
+    struct bytes checkpoint;  /* both only with the payload */
     struct bytes answer;
     size_t size; /* about how much of a message it takes, in bytes */
 };
@@ -138,6 +149,7 @@ enum wait_kind {
     WAIT_LIMIT_FULL = 5,
     WAIT_LIMIT_RATE = 6,
     WAIT_LIMIT_PAUSED = 7,
+    WAIT_BUDGET = 8,
     WAIT_NO_AGENT = 9,
     WAIT_AGENTS_BUSY = 10,
     WAIT_BEHIND = 11,
@@ -150,7 +162,7 @@ struct wait_reason {
     enum wait_kind kind;
     const char *text;    /* a sentence for people, without the time */
     const char *subject; /* the queue, limit, agent or agent type */
-    uint64_t task_id;    /* the dependency */
+    uint64_t task_id;    /* the dependency; whose budget */
     uint64_t until_ms;   /* Unix time; 0 = nobody knows */
     uint64_t count;      /* tasks before it; runs of the limit; agents */
 };
@@ -171,7 +183,7 @@ struct answer {
     uint64_t token;
     enum command_kind kind;      /* of the command that it answers: which member of the union counts */
     const struct error *refusal; /* NULL: a good one */
-    uint64_t job_id;             /* cancel: the job that goes on with it; 0 = none */
+    uint64_t job_id;             /* cancel, set budget: the job that goes on with it; 0 = none */
     union {
         struct {
             struct submit_outcome *outcomes;
@@ -184,6 +196,7 @@ struct answer {
             size_t count;
         } jobs;
         struct preview preview;
+        struct budget_row budget; /* set budget */
         struct {
             const struct task_view **tasks;
             size_t count;

@@ -1,6 +1,7 @@
 #include "broker/core/ending.h"
 
 #include "broker/core/backoff.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/core/epoch.h"
 #include "broker/core/lease.h"
@@ -262,6 +263,7 @@ enum status run_given_up(struct step *step, struct task *task)
         return lose(step, task, RUN_LOST, outcome);
     task->crashes++;
     step->broker->totals.failed++;
+    task->now.withheld_by = 0; /* whatever the budget: an operator is to look at it first */
     task_move(task, MOVE_LOSE, TASK_SUSPENDED);
     close_run(step, task, RUN_LOST, &outcome);
     return STATUS_OK;
@@ -338,6 +340,7 @@ enum status step_start(struct step *step, const struct command *command)
 static enum status end_completed(struct step *step, struct task *task, const struct outcome *outcome)
 {
     TRY(task_check_move(step, task, MOVE_COMPLETE));
+    TRY(budget_settle(step, task, &outcome->usage, NULL));
     task_end(step, task, MOVE_COMPLETE, TASK_COMPLETED);
     close_run(step, task, RUN_COMPLETED, outcome);
     step->broker->totals.completed++;
@@ -365,6 +368,7 @@ static enum status end_failed(struct step *step, struct task *task, const struct
 
     TRY(task_check_move(step, task, task->canceling ? MOVE_CANCEL : MOVE_FAIL));
     TRY(fails_for_good(step, task, failed->outcome.error_type, &for_good));
+    TRY(budget_settle(step, task, &failed->outcome.usage, NULL));
     if (failed->failure == FAILURE_BY_CRASH)
         task->crashes++;
     step->broker->totals.failed++;
@@ -399,6 +403,12 @@ enum status step_fail(struct step *step, const struct command *command)
     return STATUS_OK;
 }
 
+static enum status settle_and_give_back(struct step *step, struct task *task, const struct command_release *release)
+{
+    TRY(budget_settle(step, task, &release->usage, NULL));
+    return give_back(step, task, release->reason, release->delay_ms);
+}
+
 enum status step_release(struct step *step, const struct command *command)
 {
     const struct command_release *release = &command->release;
@@ -407,7 +417,7 @@ enum status step_release(struct step *step, const struct command *command)
 
     TRY(run_load(step, release->run, RUN_RELEASED, &task, &is_repeat));
     if (!is_repeat)
-        TRY(give_back(step, &task, release->reason, release->delay_ms));
+        TRY(settle_and_give_back(step, &task, release));
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;
     return STATUS_OK;
 }
@@ -433,10 +443,12 @@ static enum status end_as_reported(struct step *step, struct task *task, const s
     case RUN_COMPLETED:
         return end_completed(step, task, &report->outcome);
     case RUN_RELEASED:
+        TRY(budget_settle(step, task, &report->outcome.usage, NULL));
         if (report->how == EXIT_CANCELED && task->canceling)
             return end_canceled(step, task, &report->outcome);
         return give_back(step, task, report->outcome.message, report->delay_ms);
     case RUN_LOST:
+        TRY(budget_settle(step, task, &report->outcome.usage, NULL));
         return run_lost(step, task);
     case RUN_FAILED:
     case RUN_SUSPENDED:

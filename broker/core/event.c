@@ -28,6 +28,7 @@ static const struct {
     [MOVE_ADOPT] = {"ADOPT", true},
     [MOVE_REMOVE] = {"REMOVE", true},
     [MOVE_PUT_OFF] = {"PUT_OFF", true},
+    [MOVE_WITHHOLD] = {"WITHHOLD", true},
     [EVENT_CANCELING] = {"CANCELING", true},
     [EVENT_SUSPENDING] = {"SUSPENDING", true},
     [EVENT_REAPING] = {"REAPING", true},
@@ -48,6 +49,8 @@ static const struct {
     [EVENT_RESTORED] = {"RESTORED", false},
     [EVENT_LIMIT_RESUMED] = {"LIMIT_RESUMED", false},
     [EVENT_AGENT_RESUMED] = {"AGENT_RESUMED", false},
+    [EVENT_BUDGET_SET] = {"BUDGET_SET", false},
+    [EVENT_BUDGET_BREACHED] = {"BUDGET_BREACHED", false},
 };
 
 _Static_assert((int)TASK_MOVES <= (int)EVENT_MOVES_END, "the moves have numbers below those of other events");

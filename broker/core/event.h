@@ -42,6 +42,8 @@ enum event_kind {
     EVENT_RESTORED = 139, /* the store was restored from a backup, its epoch is a new one */
     EVENT_LIMIT_RESUMED = 140,
     EVENT_AGENT_RESUMED = 141,
+    EVENT_BUDGET_SET = 142,      /* the subject is the task that brought it */
+    EVENT_BUDGET_BREACHED = 143, /* likewise: by the run of the agent that said so */
     EVENT_KINDS,
 };
 

@@ -1,3 +1,4 @@
+#include "broker/core/budget.h"
 #include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
@@ -27,6 +28,23 @@ static enum status note_checkpoint(struct step *step, struct task *task, const s
     return STATUS_OK;
 }
 
+/* Most heartbeats say what the one before said, and write nothing. What has used up the budget hears of it at once. */
+static enum status note_usage(struct step *step, struct task *task, const struct beat *beat)
+{
+    struct budget_row breached = {0};
+    bool changed = false;
+
+    TRY(budget_settle(step, task, &beat->usage, &changed));
+    if (changed) {
+        effects_change(step->effects, task->id);
+        task_write_quietly(step, task);
+    }
+    TRY(budget_find_breach(step, task->budget_id, &breached));
+    if (breached.id > 0)
+        budget_stop(step, task, &breached);
+    return STATUS_OK;
+}
+
 static bool is_killed(const struct step *step, const struct task *task)
 {
     const struct drain *drain = drains_find(&step->broker->drains, task->now.agent_id);
@@ -53,6 +71,7 @@ static enum status answer_beat(struct step *step, const struct agent *agent, con
     lease_renew(step, &task, reply->lease_ms);
     note_progress(step, &task, beat);
     TRY(note_checkpoint(step, &task, beat));
+    TRY(note_usage(step, &task, beat));
     reply->verdict = VERDICT_GO_ON;
     if (task.reaping) {
         reply->verdict = VERDICT_KILL;

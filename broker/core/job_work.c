@@ -1,4 +1,5 @@
 /* What jobs do, slice by slice. */
+#include "broker/core/budget.h"
 #include "broker/core/cancel.h"
 #include "broker/core/core.h"
 #include "broker/core/filter.h"
@@ -83,7 +84,7 @@ static const struct {
 enum status job_complete_order(struct step *step, struct job_order *order)
 {
     TRY(limits_check_order(order, &step->error));
-    if (order->kind < JOB_CANCEL)
+    if (order->kind < JOB_CANCEL || order->kind > JOB_PURGE)
         return error_set(&step->error, STATUS_INVALID_ARGUMENT, "BAD_FIELD",
                          "order.kind: CANCEL_TASKS, RETRY_TASKS and PURGE_TASKS can be begun");
     if (order->filter.states == 0)
@@ -218,13 +219,20 @@ static enum status work_by_release(struct step *step, struct job *job, uint32_t 
     return STATUS_OK;
 }
 
+static enum status work_by_budget(struct step *step, struct job *job, uint32_t *work, bool *ret_is_over)
+{
+    TRY(budget_resume(step, job->order.root_id, work, &job->done, ret_is_over));
+    job->matched = job->done;
+    return STATUS_OK;
+}
+
 typedef enum status work_fn(struct step *step, struct job *job, uint32_t *work, bool *ret_is_over);
 
 enum status job_work(struct step *step, struct job *job, uint32_t *work, bool *ret_is_over)
 {
     static work_fn *const works[JOB_KINDS] = {
         [JOB_RELEASE] = work_by_release, [JOB_CASCADE] = work_by_tree, [JOB_CANCEL] = work_by_filter,
-        [JOB_RETRY] = work_by_filter,    [JOB_PURGE] = work_by_filter,
+        [JOB_RETRY] = work_by_filter,    [JOB_PURGE] = work_by_filter, [JOB_BUDGET] = work_by_budget,
     };
     const char *who = step->who;
 

@@ -6,6 +6,8 @@
 
 static const char *const table_names[BROKER_TABLES] = {
     [TABLE_ORPHAN] = "orphan",
+    [TABLE_BUDGET] = "budget",
+    [TABLE_WITHHELD] = "withheld",
     [TABLE_META] = "meta",
     [TABLE_TASK] = "task",
     [TABLE_STATE] = "state",
@@ -123,6 +125,11 @@ struct key key_parent(uint64_t parent_id, uint64_t id)
 struct key key_waits(uint64_t dependency_id, uint64_t id)
 {
     return key_of_pair(dependency_id, id);
+}
+
+struct key key_withheld(uint64_t budget_id, uint64_t id)
+{
+    return key_of_pair(budget_id, id);
 }
 
 struct key key_walk(uint64_t job, uint64_t id)

@@ -26,6 +26,8 @@
  *   queue    namespace, NUL, queue, NUL         -> what operators say about it
  *   turn     number                             -> where a fairness key stands in a queue and priority
  *   agent    agent                              -> that an operator drains it
+ *   budget   id                                 -> the budget that this task brought, and what is used of it
+ *   withheld budget, id                         -> empty; a task that is SUSPENDED because that budget is used up
  *   checkpoint id                              -> what a run left for the next one, and an answer for that one
  *   unique   bucket, namespace, NUL, key        -> the task that has this idempotency key */
 #pragma once
@@ -57,6 +59,8 @@ enum broker_table {
     TABLE_CHECKPOINT,
     TABLE_AGENT,
     TABLE_UNIQUE,
+    TABLE_BUDGET,
+    TABLE_WITHHELD,
     TABLE_ORPHAN,
     BROKER_TABLES,
 };
@@ -107,7 +111,7 @@ struct rank {
 };
 
 struct key key_meta(void);
-struct key key_of_id(uint64_t id); /* task, state, result, event, job */
+struct key key_of_id(uint64_t id); /* task, state, result, event, job, budget */
 struct key key_ready(uint32_t lane, const struct rank *rank);
 struct key key_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, struct bytes tail);
 struct key key_task_timer(enum time_base time_base, uint64_t due_ms, enum timer_kind kind, uint64_t id);
@@ -116,6 +120,7 @@ struct key key_holder(const char *agent_id, uint64_t id);
 struct key key_orphan(uint64_t task_id, uint64_t fence);
 struct key key_parent(uint64_t parent_id, uint64_t id);
 struct key key_waits(uint64_t dependency_id, uint64_t id);
+struct key key_withheld(uint64_t budget_id, uint64_t id);
 struct key key_walk(uint64_t job, uint64_t id);
 struct key key_unique(uint64_t bucket, const char *namespace, const char *key);
 struct key key_submit(struct bytes session, uint64_t sequence);
@@ -123,7 +128,7 @@ struct key key_claim(const char *agent_id);
 struct key key_lane(uint32_t lane);
 
 uint64_t key_read_id(struct bytes key);    /* the last eight bytes */
-uint64_t key_read_owner(struct bytes key); /* the first eight bytes: of parent, waits, walk */
+uint64_t key_read_owner(struct bytes key); /* the first eight bytes: of parent, waits, withheld, walk */
 struct timer key_read_timer(struct bytes key);
 struct rank key_read_rank(struct bytes key); /* of the ready table */
 

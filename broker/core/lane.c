@@ -332,6 +332,24 @@ void lane_wake(struct lanes *lanes, struct lane *lane)
     LL_PREPEND2(lanes->woken, lane, next_woken);
 }
 
+void lane_put_off(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->woken)
+        return;
+    lane->woken = true;
+    LL_PREPEND2(lanes->put_off, lane, next_woken);
+}
+
+void lanes_go_on(struct lanes *lanes)
+{
+    while (lanes->put_off != NULL) {
+        struct lane *lane = lanes->put_off;
+        lanes->put_off = lane->next_woken;
+        lane->woken = false;
+        lane_wake(lanes, lane);
+    }
+}
+
 void lanes_wake_all(struct lanes *lanes)
 {
     for (struct lane *lane = index_first(&lanes->by_number); lane != NULL; lane = index_next(&lane->node))

@@ -93,6 +93,7 @@ struct lanes {
     size_t count;
     struct lane *dirty;
     struct lane *woken;
+    struct lane *put_off; /* to be woken by the next batch */
     struct queue *dirty_queues;
     size_t queues_set;
     uint64_t counts[TASK_STATES]; /* of all lanes together, as the following */
@@ -132,6 +133,9 @@ uint64_t lane_held(const struct lane *lane);
 bool rank_is_before(const struct rank *a, const struct rank *b);
 /* Whoever waits is to look into it again. */
 void lane_wake(struct lanes *lanes, struct lane *lane);
+/* Wakes it in the next batch: this one has done enough. */
+void lane_put_off(struct lanes *lanes, struct lane *lane);
+void lanes_go_on(struct lanes *lanes);
 /* The ready table has gained or lost this row. */
 void lane_ready_added(struct lanes *lanes, struct lane *lane, const struct rank *rank);
 void lane_ready_removed(struct lane *lane, uint64_t id);

@@ -122,6 +122,17 @@ static enum status check_times(const struct task_spec *spec, struct error *error
     return check_duration("retention_ms", spec->retention_ms, RETENTION_MAX_MS, error);
 }
 
+static enum status check_budget(const struct budget *budget, struct error *error)
+{
+    if (budget->on_breach == 0)
+        return STATUS_OK;
+    if (budget->on_breach > BREACH_CANCEL)
+        return BAD_FIELD(error, "budget.on_breach: SUSPEND_TREE or CANCEL_TREE is needed");
+    if (budget->micro_dollars == 0 && budget->tokens == 0)
+        return BAD_FIELD(error, "budget: a bound for micro_dollars or for tokens is needed");
+    return STATUS_OK;
+}
+
 enum status limits_check_spec(const struct task_spec *spec, struct error *error)
 {
     TRY(limits_check_name("namespace", spec->namespace, error));
@@ -136,6 +147,7 @@ enum status limits_check_spec(const struct task_spec *spec, struct error *error)
     if (spec->priority > PRIORITY_LAST)
         return BAD_FIELD(error, "priority: 1 (first) to %d (last) are allowed", PRIORITY_LAST);
     TRY(check_times(spec, error));
+    TRY(check_budget(&spec->budget, error));
     TRY(check_size("idempotency_key", strlen(spec->idempotency_key), IDEMPOTENCY_KEY_MAX, error));
     return check_retries(spec, error);
 }
@@ -313,6 +325,15 @@ enum status limits_check_drain(const struct command_drain *drain, struct error *
 {
     TRY(check_agent_id(drain->agent_id, error));
     return check_size("reason", strlen(drain->reason), REASON_MAX, error);
+}
+
+enum status limits_check_set_budget(const struct command_set_budget *set, struct error *error)
+{
+    if (!set->has_micro_dollars && !set->has_tokens && set->on_breach == 0)
+        return BAD_FIELD(error, "micro_dollars: something is to be said about the budget");
+    if (set->on_breach > BREACH_CANCEL)
+        return BAD_FIELD(error, "on_breach: SUSPEND_TREE or CANCEL_TREE is needed");
+    return STATUS_OK;
 }
 
 enum status limits_check_move(const struct command_move *move, struct error *error)

@@ -62,6 +62,7 @@ enum status limits_check_outcome(const struct outcome *outcome, struct error *er
 enum status limits_check_limit(const char *field, const char *name, struct error *error) NODISCARD;
 enum status limits_check_set_limit(const struct command_set_limit *set, struct error *error) NODISCARD;
 enum status limits_check_pause_limit(const struct command_pause_limit *pause, struct error *error) NODISCARD;
+enum status limits_check_set_budget(const struct command_set_budget *set, struct error *error) NODISCARD;
 enum status limits_check_move(const struct command_move *move, struct error *error) NODISCARD;
 enum status limits_check_drain(const struct command_drain *drain, struct error *error) NODISCARD;
 enum status limits_check_pause_queue(const struct command_pause_queue *pause, struct error *error) NODISCARD;

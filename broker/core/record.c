@@ -4,12 +4,13 @@
 
 #include <string.h>
 
+#define SPENDING_SIZE ((size_t)48)
 #define TASK_VERSION 2
 #define BODY_VERSION 2
 #define OUTCOME_VERSION 2
 
 #define CHECKSUM_SIZE 4
-#define TASK_FIXED_SIZE 173 /* with the version, before the texts and the checksum */
+#define TASK_FIXED_SIZE 149 /* with the version, before the texts and the checksum */
 
 enum task_flag {
     FLAG_CANCELING = 1,
@@ -23,6 +24,7 @@ enum task_flag {
     FLAG_HAS_CHECKPOINT = 256,
     FLAG_HAS_KEY = 512,
     FLAG_HAS_WAITS = 1024,
+    FLAG_HAS_SPENDING = 2048,
 };
 
 static uint32_t record_checksum(struct bytes content, uint64_t number)
@@ -122,6 +124,34 @@ static uint8_t *put_u64(uint8_t *at, uint64_t value)
     return at + 8;
 }
 
+/* Most tasks draw on no budget and say nothing of what they use. */
+static bool has_spending(const struct task *task)
+{
+    return task->budget_id > 0 || task->used.micro_dollars > 0 || task->used.tokens > 0;
+}
+
+static uint8_t *put_spending(uint8_t *at, const struct task *task)
+{
+    at = put_u64(at, task->budget_id);
+    at = put_u64(at, task->now.withheld_by);
+    at = put_u64(at, task->used.micro_dollars);
+    at = put_u64(at, task->used.tokens);
+    at = put_u64(at, task->used_by_run.micro_dollars);
+    return put_u64(at, task->used_by_run.tokens);
+}
+
+static void read_spending(struct reader *reader, unsigned int flags, struct task *task)
+{
+    bool is_there = (flags & FLAG_HAS_SPENDING) != 0;
+
+    task->budget_id = is_there ? reader_u64(reader) : 0;
+    task->now.withheld_by = is_there ? reader_u64(reader) : 0;
+    task->used.micro_dollars = is_there ? reader_u64(reader) : 0;
+    task->used.tokens = is_there ? reader_u64(reader) : 0;
+    task->used_by_run.micro_dollars = is_there ? reader_u64(reader) : 0;
+    task->used_by_run.tokens = is_there ? reader_u64(reader) : 0;
+}
+
 static uint16_t flags_of_task(const struct task *task)
 {
     unsigned int flags = (task->canceling ? FLAG_CANCELING : 0U) | (task->has_outcome ? FLAG_HAS_OUTCOME : 0U) |
@@ -130,7 +160,7 @@ static uint16_t flags_of_task(const struct task *task)
                          (task->now.finishing ? FLAG_FINISHING : 0U) | (task->supervised ? FLAG_SUPERVISED : 0U) |
                          (task->output_incomplete ? FLAG_OUTPUT_INCOMPLETE : 0U) |
                          (task->has_checkpoint ? FLAG_HAS_CHECKPOINT : 0U) | (task->has_key ? FLAG_HAS_KEY : 0U) |
-                         (task->has_waits ? FLAG_HAS_WAITS : 0U);
+                         (task->has_waits ? FLAG_HAS_WAITS : 0U) | (has_spending(task) ? FLAG_HAS_SPENDING : 0U);
 
     return (uint16_t)flags;
 }
@@ -155,9 +185,10 @@ struct bytes record_of_task(struct buffer *buffer, const struct task *task)
 {
     size_t agent_size = strlen(task->now.agent_id);
     size_t reason_size = strlen(task->cancel_reason);
+    size_t size = TASK_FIXED_SIZE + (has_spending(task) ? SPENDING_SIZE : 0) + agent_size + reason_size;
 
     buffer->size = 0;
-    uint8_t *start = buffer_reserve(buffer, TASK_FIXED_SIZE + agent_size + reason_size + CHECKSUM_SIZE);
+    uint8_t *start = buffer_reserve(buffer, size + CHECKSUM_SIZE);
     uint8_t *at = put_u8(start, TASK_VERSION);
     at = put_u8(at, (uint8_t)task->now.state);
     at = put_u16(at, flags_of_task(task));
@@ -187,18 +218,17 @@ struct bytes record_of_task(struct buffer *buffer, const struct task *task)
     at = put_u64(at, task->now.due_ms);
     at = put_u64(at, task->run_deadline_ms);
     at = put_u64(at, task->retention_ms);
-    at = put_u64(at, task->budget_id);
-    at = put_u64(at, task->used_micro_dollars);
-    at = put_u64(at, task->used_tokens);
     at = put_u32(at, task->lease_ms);
     at = put_u32(at, task->start_timeout_ms);
     at = put_u32(at, task->run_timeout_ms);
     at = put_u32(at, task->backoff_ms);
     at = put_u32(at, task->backoff_max_ms);
     CHECK(at == start + TASK_FIXED_SIZE);
+    if (has_spending(task))
+        at = put_spending(at, task);
     memcpy(at, task->now.agent_id, agent_size);
     memcpy(at + agent_size, task->cancel_reason, reason_size);
-    buffer->size = TASK_FIXED_SIZE + agent_size + reason_size;
+    buffer->size = size;
     return record_seal(buffer, task->id);
 }
 
@@ -225,7 +255,8 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
     task->why = NULL;
     task->output_pending = false;
     task->now.state = (enum task_state)reader_u8(&reader);
-    read_flags(reader_u16(&reader), task);
+    unsigned int flags = reader_u16(&reader);
+    read_flags(flags, task);
     task->now.priority = reader_u8(&reader);
     task->max_attempts = reader_u8(&reader);
     task->max_crashes = reader_u8(&reader);
@@ -256,14 +287,12 @@ bool record_read_task(struct bytes value, uint64_t id, struct task *ret_task)
     task->now.due_ms = reader_u64(&reader);
     task->run_deadline_ms = reader_u64(&reader);
     task->retention_ms = reader_u64(&reader);
-    task->budget_id = reader_u64(&reader);
-    task->used_micro_dollars = reader_u64(&reader);
-    task->used_tokens = reader_u64(&reader);
     task->lease_ms = reader_u32(&reader);
     task->start_timeout_ms = reader_u32(&reader);
     task->run_timeout_ms = reader_u32(&reader);
     task->backoff_ms = reader_u32(&reader);
     task->backoff_max_ms = reader_u32(&reader);
+    read_spending(&reader, flags, task);
     if (!read_tail_text(&reader, agent_size, task->now.agent_id, sizeof task->now.agent_id) ||
         !read_tail_text(&reader, reason_size, task->cancel_reason, sizeof task->cancel_reason) ||
         (size_t)task->now.state >= TASK_STATES)

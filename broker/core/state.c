@@ -39,6 +39,7 @@ static const uint16_t arrows[TASK_MOVES][TASK_STATES] = {
                     [TASK_CANCELED] = IN(COMPLETED),
                     [TASK_EXPIRED] = IN(COMPLETED)},
     [MOVE_PUT_OFF] = {[TASK_READY] = IN(SCHEDULED)},
+    [MOVE_WITHHOLD] = {[TASK_READY] = IN(SUSPENDED)},
     [MOVE_REMOVE] =
         {[TASK_COMPLETED] = IN(NONE), [TASK_FAILED] = IN(NONE), [TASK_CANCELED] = IN(NONE), [TASK_EXPIRED] = IN(NONE)},
 };

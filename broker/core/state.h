@@ -39,7 +39,8 @@ enum task_move {
     MOVE_RETRY = 15, /* a new life after the end, by an operator */
     MOVE_ADOPT = 16, /* an operator takes the result of a run that was given up */
     MOVE_REMOVE = 17,
-    MOVE_PUT_OFF = 18, /* its submitter wants it later */
+    MOVE_PUT_OFF = 18,  /* its submitter wants it later */
+    MOVE_WITHHOLD = 19, /* its turn has come, but the budget that it draws on is used up */
     TASK_MOVES,
 };
 

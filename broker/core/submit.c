@@ -1,3 +1,4 @@
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/core/dependency.h"
 #include "broker/core/limits.h"
@@ -88,6 +89,7 @@ static enum status decide(struct step *step, struct submission *submission, size
         return STATUS_OK;
     TRY(specify_check_expiry(step, spec, error));
     TRY(dependencies_decide(step, submit, i, error));
+    TRY(budget_decide(step, spec, error));
     if (submit->store_is_nearly_full)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "STORE_FULL",
                          "the store is nearly full: what is left is kept for running tasks; remove something or make "
@@ -152,6 +154,7 @@ static enum status add_task(struct step *step, const struct submission *submissi
         TRY(dependencies_wait_for(step, task.id, &task.has_waits));
     if (task.has_key)
         TRY(unique_take(step, &task, lane->type->queue->namespace, spec.idempotency_key, submission->replaced[i]));
+    TRY(budget_attach(step, &task, &spec));
     place_new(&task, &attachment);
     store_put_append(step->txn, TABLE_TASK, key_bytes(&key), record_of_body(&step->broker->scratch, task.id, &spec));
     task_write(step, &task);

@@ -1,5 +1,6 @@
 #include "broker/core/suspend.h"
 
+#include "broker/core/budget.h"
 #include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/ending.h"
@@ -29,7 +30,9 @@ enum status step_suspend(struct step *step, const struct command *command)
     if (!is_repeat) {
         TRY(task_check_move(step, &task, task.canceling ? MOVE_CANCEL : MOVE_SUSPEND));
         TRY(checkpoint_keep(step, &task, suspend->checkpoint, &changed));
+        TRY(budget_settle(step, &task, &suspend->usage, NULL));
         run_suspended(step, &task, suspend->reason);
+        TRY(budget_recheck(step, &task));
     }
     effects_answer(step->effects, command->token, command->kind)->state = task.run_end_state;
     return STATUS_OK;
@@ -72,6 +75,15 @@ enum status step_ask_suspend(struct step *step, const struct command *command)
     return answer_task(step, command, &task);
 }
 
+void task_resume(struct step *step, struct task *task, const char *why)
+{
+    task_move(task, MOVE_RESUME, TASK_READY);
+    if (task->now.expires_ms <= step->now.wall_ms)
+        task->now.expires_ms = 0;
+    task->why = why;
+    task_write(step, task);
+}
+
 enum status step_resume(struct step *step, const struct command *command)
 {
     const struct command_resume *resume = &command->resume;
@@ -81,12 +93,10 @@ enum status step_resume(struct step *step, const struct command *command)
     TRY(limits_check_checkpoint("answer", resume->answer, &step->error));
     TRY(task_load(step, resume->task_id, &task));
     TRY(task_check_move(step, &task, MOVE_RESUME));
+    TRY(budget_check_room(step, &task));
     TRY(task_view(step, &task, false, &view));
     if (resume->answer.size > 0 || task.has_checkpoint)
         TRY(checkpoint_answer(step, &task, resume->answer));
-    task_move(&task, MOVE_RESUME, TASK_READY);
-    if (task.now.expires_ms <= step->now.wall_ms)
-        task.now.expires_ms = 0;
-    task_write(step, &task);
+    task_resume(step, &task, NULL);
     return answer_task(step, command, &task);
 }

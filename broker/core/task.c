@@ -1,5 +1,6 @@
 #include "broker/core/task.h"
 
+#include "broker/core/budget.h"
 #include "broker/core/checkpoint.h"
 #include "broker/core/core.h"
 #include "broker/core/record.h"
@@ -29,8 +30,12 @@ static size_t state_rows(uint64_t id, const struct task_place *place, struct ind
     switch (place->state) {
     case TASK_NONE:
     case TASK_BLOCKED:
-    case TASK_SUSPENDED:
         return 0;
+    case TASK_SUSPENDED:
+        if (place->withheld_by == 0)
+            return 0;
+        rows[0] = (struct index_row){TABLE_WITHHELD, key_withheld(place->withheld_by, id)};
+        return 1;
     case TASK_SCHEDULED:
         rows[0] = timer_row(id, place, TIMER_READY);
         return 1;
@@ -161,6 +166,8 @@ void task_move(struct task *task, enum task_move move, enum task_state to)
 {
     CHECK(task_move_is_allowed(move, task->now.state, to));
     task->now.state = to;
+    if (!task_is_held(to) && to != TASK_SUSPENDED)
+        task->now.withheld_by = 0;
     /* Of two moves in one write the first one tells what happened: a claim that starts its run is a claim. */
     if (task->event == EVENT_NONE || task->event >= EVENT_MOVES_END)
         task->event = (enum event_kind)move;
@@ -217,6 +224,8 @@ void task_erase(struct step *step, struct task *task)
         store_delete(step->txn, TABLE_RESULT, key_bytes(&key));
     if (task->has_checkpoint)
         store_delete(step->txn, TABLE_CHECKPOINT, key_bytes(&key));
+    if (task->budget_id == task->id)
+        store_delete(step->txn, TABLE_BUDGET, key_bytes(&key));
     update_indexes(step, task);
     task->was = task->now;
     effects_change(step->effects, task->id);
@@ -351,6 +360,8 @@ static void view_state(struct step *step, const struct task *task, struct task_v
         .crashes = task->crashes,
         .interruptions = task->interruptions,
         .deliveries = task->deliveries,
+        .used = task->used,
+        .withheld_by = task->now.withheld_by,
         .fence = task->fence,
         .agent_id = arena_text(arena, bytes_of_text(task->now.agent_id)),
         .submitted_ms = task->submitted_ms,
@@ -368,6 +379,15 @@ static void view_state(struct step *step, const struct task *task, struct task_v
     };
 }
 
+static enum status view_budget(struct step *step, const struct task *task, struct task_view *view)
+{
+    enum status status = budget_load(step, task->budget_id, &view->budget);
+
+    if (status == STATUS_OK && task->budget_id == task->id)
+        view->spec.budget = view->budget.budget;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 enum status task_view(struct step *step, const struct task *task, bool with_payload, struct task_view **ret_view)
 {
     struct task_view *view = arena_zero(&step->effects->arena, 1, sizeof *view);
@@ -376,7 +396,10 @@ enum status task_view(struct step *step, const struct task *task, bool with_payl
     TRY(view_body(step, task, with_payload, view));
     TRY(view_outcome(step, task, view));
     if (task->now.state == TASK_SUSPENDED)
-        view->suspend_reason = view->outcome.message;
+        view->suspend_reason =
+            task->now.withheld_by > 0 ? budget_because(step, task->now.withheld_by) : view->outcome.message;
+    if (task->budget_id > 0)
+        TRY(view_budget(step, task, view));
     if (with_payload && task->has_checkpoint)
         TRY(view_checkpoint(step, task, view));
     *ret_view = view;

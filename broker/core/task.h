@@ -33,6 +33,7 @@ struct task_place {
     uint32_t lane;
     uint64_t turn;            /* among those of its priority */
     uint64_t parent_id;       /* 0 = none */
+    uint64_t withheld_by;     /* the budget that has it SUSPENDED, or is to have it; 0 = none */
     uint64_t expires_ms;      /* Unix time: EXPIRED then if it still waits; 0 = never */
     enum time_base time_base; /* of due_ms */
     uint64_t due_ms; /* BLOCKED: not READY before; SCHEDULED: READY then; held: its lease row; finishing: ended then;
@@ -73,8 +74,8 @@ struct task {
     uint64_t ended_ms;
     uint64_t run_deadline_ms; /* store time: ASSIGNED: to be started by then; RUNNING: to be over by then; else 0 */
     uint64_t budget_id;       /* the task whose budget it draws on; 0 = none */
-    uint64_t used_micro_dollars;
-    uint64_t used_tokens;
+    struct usage used;        /* by all its runs */
+    struct usage used_by_run; /* of this, by the last one */
     uint64_t retention_ms;
     uint32_t lease_ms; /* the longest that its holder was promised */
     uint32_t start_timeout_ms;

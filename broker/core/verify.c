@@ -185,6 +185,7 @@ static enum status scan_tasks(struct scan *scan, const struct counters *counters
         TRY(check_body(scan, &task, counters));
         TRY(check_outcome(scan, &task));
         TRY(check_checkpoint(scan, &task));
+        TRY(check_budget_of_task(scan, &task));
         TRY(check_last_event(scan, &task, counters));
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -205,8 +206,9 @@ static enum status count_rows(struct scan *scan, enum broker_table table, uint64
 /* Every session and every remembered claim has one timer beside those of the tasks. */
 static enum status check_counts(struct scan *scan, const struct counters *counters)
 {
-    static const enum broker_table tables[] = {TABLE_READY, TABLE_LEASE,  TABLE_HOLDER, TABLE_TASK,      TABLE_RESULT,
-                                               TABLE_TIMER, TABLE_PARENT, TABLE_WAITS,  TABLE_CHECKPOINT};
+    static const enum broker_table tables[] = {TABLE_READY,      TABLE_LEASE,  TABLE_HOLDER,  TABLE_TASK,
+                                               TABLE_RESULT,     TABLE_TIMER,  TABLE_PARENT,  TABLE_WAITS,
+                                               TABLE_CHECKPOINT, TABLE_BUDGET, TABLE_WITHHELD};
     uint64_t sessions = 0;
     uint64_t claims = 0;
 

@@ -23,6 +23,11 @@ enum status check_key_of_task(struct scan *scan, const struct task *task, const 
 /* All rows: in one of the buckets, and each key once. */
 enum status check_keys(struct scan *scan, const struct counters *counters) NODISCARD;
 
+/* verify_budgets.c */
+
+/* The row of the budget that it brought, and what is settled from the one that it draws on. */
+enum status check_budget_of_task(struct scan *scan, const struct task *task) NODISCARD;
+
 /* verify_orphans.c */
 
 /* All of them are of tasks that there are. */

@@ -1,5 +1,6 @@
 #include "broker/core/why.h"
 
+#include "broker/core/budget.h"
 #include "broker/core/gate.h"
 #include "broker/core/record.h"
 #include "common/base/id.h"
@@ -180,10 +181,29 @@ static void add_held(struct why *why)
                                                                : " and is at work");
 }
 
+static enum status add_budget(struct why *why)
+{
+    struct budget_row breached;
+
+    TRY(budget_find_breach(why->step, why->task->budget_id, &breached));
+    if (breached.id == 0)
+        return STATUS_OK;
+    struct wait_reason *reason = why_add(why, WAIT_BUDGET, "");
+    reason->task_id = breached.id;
+    reason->text = budget_in_figures(why->step, &breached);
+    return STATUS_OK;
+}
+
+/* By the budget that keeps it back, as long as that has no room; then it is being resumed, if the budget is not gone.
+ */
 static enum status add_suspended(struct why *why)
 {
     struct task_view *view = NULL;
 
+    if (why->task->now.withheld_by > 0)
+        TRY(add_budget(why));
+    if (why->count > 0)
+        return STATUS_OK;
     TRY(task_view(why->step, why->task, false, &view));
     const char *said = why->task->run_end == RUN_SUSPENDED && view->has_outcome ? view->outcome.message : "";
     why_add(why, WAIT_SUSPENDED, why->task->now.agent_id)->text =
@@ -193,6 +213,8 @@ static enum status add_suspended(struct why *why)
 
 static enum status add_all(struct why *why)
 {
+    if (task_is_waiting(why->task->now.state))
+        TRY(add_budget(why));
     switch (why->task->now.state) {
     case TASK_BLOCKED:
         return add_dependencies(why);

@@ -392,3 +392,64 @@ const struct limit_view *limit_look(struct world *world, const char *name)
 
     return answer->limits.count > 0 ? &answer->limits.limits[0] : NULL;
 }
+
+struct task_spec spec_with_budget(uint64_t micro_dollars, uint64_t tokens, enum breach_policy on_breach)
+{
+    struct task_spec spec = spec_of("t");
+
+    spec.budget = (struct budget){.micro_dollars = micro_dollars, .tokens = tokens, .on_breach = on_breach};
+    return spec;
+}
+
+uint64_t submit_child(struct world *world, uint64_t parent_id)
+{
+    struct task_spec spec = spec_of("t");
+
+    spec.parent_id = parent_id;
+    return submit_spec(world, spec);
+}
+
+enum verdict beat_used(struct world *world, struct run_name run, uint64_t micro_dollars, uint64_t tokens)
+{
+    struct beat beat = {.run = run, .progress_text = "", .usage = {.micro_dollars = micro_dollars, .tokens = tokens}};
+    struct command command = {
+        .kind = COMMAND_HEARTBEAT,
+        .heartbeat = {.agent_id = "a", .incarnation = 1, .beats = &beat, .beat_count = 1},
+    };
+
+    return world_do(world, &command)->heartbeat.replies[0].verdict;
+}
+
+struct usage used_by_tree(struct world *world, uint64_t task_id)
+{
+    return get(world, task_id)->budget.used;
+}
+
+struct command command_set_budget(uint64_t task_id, uint64_t micro_dollars)
+{
+    return (struct command){
+        .kind = COMMAND_SET_BUDGET,
+        .who = "alice",
+        .set_budget = {.task_id = task_id, .has_micro_dollars = true, .micro_dollars = micro_dollars}};
+}
+
+const struct answer *set_budget(struct world *world, uint64_t task_id, uint64_t micro_dollars)
+{
+    struct command command = command_set_budget(task_id, micro_dollars);
+
+    return world_do(world, &command);
+}
+
+uint64_t submit_breached(struct world *world, enum breach_policy on_breach)
+{
+    uint64_t id = submit_spec(world, spec_with_budget(DOLLAR, 0, on_breach));
+    struct run_name run = claim_started(world, "a", "t");
+
+    cr_assert_eq(run.task_id, id);
+    cr_assert_eq(beat_used(world, run, DOLLAR, 0), on_breach == BREACH_CANCEL ? VERDICT_STOP : VERDICT_SUSPEND);
+    if (on_breach == BREACH_CANCEL)
+        (void)release(world, run, 0);
+    else
+        (void)suspend(world, run, "as asked");
+    return id;
+}

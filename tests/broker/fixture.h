@@ -87,3 +87,16 @@ void limit_allow(struct world *world, const char *name, uint32_t max_running);
 void limit_stop(struct world *world, const char *name, uint64_t for_ms);
 /* NULL when it is not known. */
 const struct limit_view *limit_look(struct world *world, const char *name);
+
+/* Budgets. */
+#define DOLLAR 1000000ULL /* in micro-dollars */
+
+struct task_spec spec_with_budget(uint64_t micro_dollars, uint64_t tokens, enum breach_policy on_breach);
+uint64_t submit_child(struct world *world, uint64_t parent_id);
+/* A heartbeat of agent "a" that says what the run has used so far; the verdict. */
+enum verdict beat_used(struct world *world, struct run_name run, uint64_t micro_dollars, uint64_t tokens);
+struct usage used_by_tree(struct world *world, uint64_t task_id);
+struct command command_set_budget(uint64_t task_id, uint64_t micro_dollars);
+const struct answer *set_budget(struct world *world, uint64_t task_id, uint64_t micro_dollars);
+/* A task with a budget of one dollar that a run has used up and given back. */
+uint64_t submit_breached(struct world *world, enum breach_policy on_breach);

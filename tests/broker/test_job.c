@@ -386,14 +386,6 @@ Test(preview, counts_page_by_page_what_the_job_would_be_about)
     world_close(world);
 }
 
-static uint64_t submit_child(struct world *world, uint64_t parent_id)
-{
-    struct task_spec spec = spec_of("t");
-
-    spec.parent_id = parent_id;
-    return submit_spec(world, spec);
-}
-
 static const struct answer *cascade(struct world *world, uint64_t task_id)
 {
     struct command command = {.kind = COMMAND_CANCEL,

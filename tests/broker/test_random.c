@@ -83,6 +83,20 @@ static const struct answer *ask(struct driver *driver, struct command *command)
     return answer;
 }
 
+static struct budget draw_budget(struct driver *driver)
+{
+    return (struct budget){.micro_dollars = draw(driver, 300),
+                           .tokens = draw(driver, 3) * 100,
+                           .on_breach = draw(driver, 3) == 0 ? BREACH_CANCEL : BREACH_SUSPEND};
+}
+
+static struct usage draw_usage(struct driver *driver)
+{
+    if (draw(driver, 3) > 0)
+        return (struct usage){0};
+    return (struct usage){.micro_dollars = draw(driver, 100), .tokens = draw(driver, 100)};
+}
+
 static void do_submit(struct driver *driver)
 {
     struct task_spec specs[3];
@@ -123,6 +137,8 @@ static void do_submit(struct driver *driver)
         specs[i].depends_on_index_count = draw(driver, 8) == 0;
         specs[i].on_dependency_failure = (enum dependency_policy)draw(driver, 4);
         specs[i].parent_id = draw(driver, 4) == 0 ? draw_task(driver) : 0;
+        if (draw(driver, 6) == 0)
+            specs[i].budget = draw_budget(driver);
     }
     struct command command = {.kind = COMMAND_SUBMIT,
                               .submit = {.specs = specs, .spec_count = count, .atomic = draw(driver, 2) == 0}};
@@ -163,6 +179,10 @@ static void do_run_word(struct driver *driver)
                                               COMMAND_COMPLETE, COMMAND_RELEASE, COMMAND_SUSPEND};
     struct command command = command_of_run(words[draw(driver, 7)], draw_run(driver));
 
+    if (command.kind == COMMAND_COMPLETE)
+        command.complete.outcome.usage = draw_usage(driver);
+    if (command.kind == COMMAND_FAIL)
+        command.fail.outcome.usage = draw_usage(driver);
     if (command.kind == COMMAND_START && draw(driver, 4) == 0)
         command.start.agent_id = "build7/other";
     (void)ask(driver, &command);
@@ -215,6 +235,20 @@ static void do_steer(struct driver *driver)
         do_job(driver);
 }
 
+static void do_budget(struct driver *driver)
+{
+    struct budget budget = draw_budget(driver);
+    struct command command = {.kind = COMMAND_SET_BUDGET,
+                              .set_budget = {.task_id = draw_task(driver),
+                                             .has_micro_dollars = draw(driver, 2) == 0,
+                                             .micro_dollars = budget.micro_dollars,
+                                             .has_tokens = draw(driver, 2) == 0,
+                                             .tokens = budget.tokens,
+                                             .on_breach = budget.on_breach}};
+
+    (void)ask(driver, &command);
+}
+
 static void do_limit(struct driver *driver)
 {
     struct command set = {.kind = COMMAND_SET_LIMIT, .set_limit = {.name = limits[draw(driver, 3)], .reason = ""}};
@@ -247,7 +281,8 @@ static void do_heartbeat(struct driver *driver)
         beats[i] = (struct beat){.run = draw_run(driver),
                                  .progress_percent = 50,
                                  .progress_text = "half way",
-                                 .checkpoint = bytes_of_text(draw(driver, 2) == 0 ? "page 7" : "")};
+                                 .checkpoint = bytes_of_text(draw(driver, 2) == 0 ? "page 7" : ""),
+                                 .usage = draw_usage(driver)};
     (void)ask(driver, &command);
 }
 
@@ -289,6 +324,8 @@ static void step(struct driver *driver)
         do_steer(driver);
     else if (choice < 82)
         do_limit(driver);
+    else if (choice < 84)
+        do_budget(driver);
     else if (choice < 90)
         do_heartbeat(driver);
     else if (choice < 91)

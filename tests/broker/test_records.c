@@ -188,6 +188,19 @@ static void expect_problem(struct world *world, enum broker_table table, struct 
     store_abort(&txn);
 }
 
+static void expect_problem_with(struct world *world, enum broker_table table, struct key key)
+{
+    struct store_txn *txn = NULL;
+    struct check_report report;
+
+    world_check(world);
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    store_put(txn, table, key_bytes(&key), (struct bytes){0});
+    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
+    cr_assert_gt(report.problems, 0, "a row too many in %s was not found", broker_schema.names[table]);
+    store_abort(&txn);
+}
+
 Test(check, finds_every_missing_row)
 {
     struct world *world = world_with_a_task();
@@ -213,6 +226,25 @@ Test(check, finds_every_missing_row)
     world_close(world);
 }
 
+Test(check, finds_every_missing_row_of_budgets)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_of("t");
+
+    spec.budget = (struct budget){.tokens = 1, .on_breach = BREACH_SUSPEND};
+    uint64_t id = submit_spec(world, spec);
+    struct command command = command_of_run(COMMAND_FAIL, claim_started(world, "a", "t"));
+    command.fail.outcome.usage.tokens = 1;
+    (void)world_do(world, &command);
+    world_pass(world, 100000);
+    claim_nothing(world, "a", "t");
+    expect_problem(world, TABLE_BUDGET, key_of_id(id));
+    expect_problem(world, TABLE_WITHHELD, key_withheld(id, id));
+    expect_problem_with(world, TABLE_WITHHELD, key_withheld(id, id + 1));
+    expect_problem_with(world, TABLE_BUDGET, key_of_id(id + 1));
+    world_close(world);
+}
+
 /* A cascade that has not visited all children, and a release that has not reached all who wait. */
 static struct world *world_with_open_jobs(void)
 {
@@ -234,19 +266,6 @@ static struct world *world_with_open_jobs(void)
     struct command command = {.kind = COMMAND_CANCEL, .cancel = {.task_id = root, .reason = "", .cascade = true}};
     (void)world_do(world, &command);
     return world;
-}
-
-static void expect_problem_with(struct world *world, enum broker_table table, struct key key)
-{
-    struct store_txn *txn = NULL;
-    struct check_report report;
-
-    world_check(world);
-    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
-    store_put(txn, table, key_bytes(&key), (struct bytes){0});
-    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
-    cr_assert_gt(report.problems, 0, "a row too many in %s was not found", broker_schema.names[table]);
-    store_abort(&txn);
 }
 
 Test(check, finds_every_missing_row_of_jobs_and_those_that_belong_to_none)
