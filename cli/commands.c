@@ -23,6 +23,7 @@ const struct command *const commands[] = {
     &command_queues,
     &command_queue,
     &command_limit,
+    &command_budget,
     &command_agents,
     &command_agent,
     &command_status,

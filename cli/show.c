@@ -1,3 +1,4 @@
+#include "cli/budget.h"
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/format.h"
@@ -109,6 +110,21 @@ static void print_relatives(const Ganger__V1__Task *task)
         print_formatted(i == 0 ? "after" : "", "%s", ganger_id_format(spec->depends_on[i], id));
     if (task->open_dependencies > 0)
         print_formatted("", "waits for %u of them", task->open_dependencies);
+}
+
+static void print_budget(const Ganger__V1__Task *task)
+{
+    CLEANUP(free)
+    char *used = task->used != NULL ? usage_said(task->used) : duplicate_text("");
+    CLEANUP(free)
+    char *said = task->budget != NULL ? budget_said(task->budget) : duplicate_text("");
+    char id[20];
+
+    print_field("used", used);
+    if (task->budget != NULL && task->budget->task_id != task->task_id)
+        print_formatted("budget", "%s, of task %s", said, ganger_id_format(task->budget->task_id, id));
+    else
+        print_field("budget", said);
 }
 
 /* The first of them. A broker that does not answer any more costs the lines only. */
@@ -242,6 +258,7 @@ static void print_streams(struct cli *cli, const Ganger__V1__Task *task, const s
 static void print_next(const Ganger__V1__Task *task, bool has_output)
 {
     char id[20];
+    char budget[20];
     const char *first = "next";
 
     (void)ganger_id_format(task->task_id, id);
@@ -251,7 +268,12 @@ static void print_next(const Ganger__V1__Task *task, bool has_output)
     }
     if (task_has_ended(task) && task->state != GANGER__V1__TASK_STATE__COMPLETED)
         print_formatted(first, "gangerctl retry %s", id);
-    if (task->state == GANGER__V1__TASK_STATE__SUSPENDED) {
+    if (task->withheld_by != 0) {
+        bool is_of_dollars = task->budget != NULL && task->budget->budget->micro_dollars > 0;
+        print_formatted(first, "gangerctl budget set %s %s", is_of_dollars ? "--dollars AMOUNT" : "--tokens COUNT",
+                        ganger_id_format(task->withheld_by, budget));
+        first = "";
+    } else if (task->state == GANGER__V1__TASK_STATE__SUSPENDED) {
         print_formatted(first, "gangerctl resume %s", id);
         first = "";
     }
@@ -276,6 +298,7 @@ static void print_task(struct cli *cli, struct ganger *broker, const Ganger__V1_
     print_spec(task->spec);
     print_relatives(task);
     print_children(cli, broker, task->task_id);
+    print_budget(task);
     print_run(task, now_ms);
     print_earlier_runs(cli, broker, task, now_ms);
     print_orphans(cli, broker, task);

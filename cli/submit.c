@@ -1,4 +1,5 @@
 #include "cli/batch.h"
+#include "cli/budget.h"
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/ending.h"
@@ -37,6 +38,9 @@ enum {
     OPTION_AFTER_FAILURE,
     OPTION_PARENT,
     OPTION_CHILD,
+    OPTION_BUDGET_DOLLARS,
+    OPTION_BUDGET_TOKENS,
+    OPTION_ON_BREACH,
 };
 
 static const struct argp_option options[] = {
@@ -55,7 +59,10 @@ static const struct argp_option options[] = {
     {"after-failure", OPTION_AFTER_FAILURE, "POLICY", 0, "one failed: fail, cancel, run; fail", OPTION_SELDOM},
     {"parent", OPTION_PARENT, "ID", 0, "the task that it is a part of", OPTION_SELDOM},
     {"child", OPTION_CHILD, NULL, 0, "the same: the task that this agent works on", OPTION_SELDOM},
-    {"limit", OPTION_LIMIT, "NAME", 0, "that its runs count against; again for more", 0},
+    {"limit", OPTION_LIMIT, "NAME", 0, "that its runs count against; again for more", OPTION_SELDOM},
+    {"budget-dollars", OPTION_BUDGET_DOLLARS, "AMOUNT", 0, "what its tree may cost", OPTION_SELDOM},
+    {"budget-tokens", OPTION_BUDGET_TOKENS, "COUNT", 0, "what its tree may use", OPTION_SELDOM},
+    {"on-breach", OPTION_ON_BREACH, "POLICY", 0, "when that is used up: suspend, cancel; suspend", OPTION_SELDOM},
     {"fairness-key", OPTION_FAIRNESS_KEY, "TEXT", 0, "tasks of different keys take turns", OPTION_SELDOM},
     {0},
 };
@@ -80,6 +87,7 @@ const struct command command_submit = {
 struct choices {
     struct spec_choices spec; /* of every task */
     struct relatives relatives;
+    Ganger__V1__Budget budget;
     char *limits[LIMITS_MOST];
     char *title;
     const char *file;
@@ -134,6 +142,19 @@ static enum exit_status take_lost_policy(const char *value, Ganger__V1__LostPoli
     return EXIT_DONE;
 }
 
+static enum exit_status take_budget(int key, char *value, struct choices *choices)
+{
+    choices->spec.spec.budget = &choices->budget;
+    switch (key) {
+    case OPTION_BUDGET_DOLLARS:
+        return budget_dollars("--budget-dollars", value, 1, &choices->budget.micro_dollars);
+    case OPTION_BUDGET_TOKENS:
+        return value_number("--budget-tokens", value, 1, UINT64_MAX, &choices->budget.tokens);
+    default:
+        return budget_policy(value, &choices->budget.on_breach);
+    }
+}
+
 static enum exit_status take_option(int key, char *value, void *data)
 {
     struct choices *choices = data;
@@ -175,6 +196,10 @@ static enum exit_status take_option(int key, char *value, void *data)
         return relatives_take_own(&choices->relatives);
     case OPTION_ON_LOST:
         return take_lost_policy(value, &spec->on_lost);
+    case OPTION_BUDGET_DOLLARS:
+    case OPTION_BUDGET_TOKENS:
+    case OPTION_ON_BREACH:
+        return take_budget(key, value, choices);
     case OPTION_ON_CONFLICT:
         return take_policy(value, &spec->on_conflict);
     default:
@@ -332,7 +357,11 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     struct ganger *broker = NULL;
 
     spec_choices_init(&choices.spec);
+    ganger__v1__budget__init(&choices.budget);
     TRY_DONE(command_parse(cli, &command_submit, count, words, &choices, &arguments));
+    if (choices.spec.spec.budget != NULL && choices.budget.micro_dollars == 0 && choices.budget.tokens == 0)
+        return problem(EXIT_USAGE, "it needs --budget-dollars or --budget-tokens", NULL,
+                       "submit: --on-breach stands alone");
     if (choices.each && choices.spec.spec.idempotency_key[0] != '\0')
         return problem(EXIT_USAGE, "a key names one piece of work, and each line is another", NULL,
                        "submit: --key and --each do not go together");

@@ -5,6 +5,7 @@
 #include "broker/core/limits.h"
 #include "broker/core/record.h"
 #include "broker/core/suspend.h"
+#include "common/base/dollars.h"
 #include "common/base/id.h"
 
 #include <inttypes.h>
@@ -88,27 +89,17 @@ const char *budget_because(struct step *step, uint64_t id)
     return arena_text(&step->effects->arena, bytes_of_text(because));
 }
 
-/* "2.50": as many digits as it takes, but two at least. */
-static const char *format_dollars(uint64_t micro_dollars, char text[static 32])
-{
-    int size = snprintf(text, 32, "%" PRIu64 ".%06" PRIu64, micro_dollars / 1000000, micro_dollars % 1000000);
-
-    for (int shortest = size - 4; size > shortest && text[size - 1] == '0'; size--)
-        text[size - 1] = '\0';
-    return text;
-}
-
 /* "2.51 of 2.50 dollars, 900 of 1000 tokens" */
 static const char *figures(const struct budget_row *row, char text[static FIGURE_SIZE * 2])
 {
-    char used[32];
-    char bound[32];
+    char used[DOLLARS_SIZE];
+    char bound[DOLLARS_SIZE];
     size_t size = 0;
 
     text[0] = '\0';
     if (row->budget.micro_dollars > 0)
-        size = (size_t)snprintf(text, FIGURE_SIZE, "%s of %s dollars", format_dollars(row->used.micro_dollars, used),
-                                format_dollars(row->budget.micro_dollars, bound));
+        size = (size_t)snprintf(text, FIGURE_SIZE, "%s of %s dollars", dollars_format(row->used.micro_dollars, used),
+                                dollars_format(row->budget.micro_dollars, bound));
     if (row->budget.tokens > 0)
         (void)snprintf(text + size, FIGURE_SIZE, "%s%" PRIu64 " of %" PRIu64 " tokens", size > 0 ? ", " : "",
                        row->used.tokens, row->budget.tokens);

@@ -26,7 +26,7 @@ _gangerctl_daemons() {
 
 # The words that are followed by a command of their own.
 _gangerctl_is_group() {
-    [[ $1 == context || $1 == store || $1 == queue || $1 == agent || $1 == limit ]]
+    [[ $1 == context || $1 == store || $1 == queue || $1 == agent || $1 == limit || $1 == budget ]]
 }
 
 # The command and, in a group, its member.
@@ -53,6 +53,7 @@ _gangerctl_values() {
         --limit) [[ ${command[0]} != submit ]] || _gangerctl_ask "${daemons[@]}" limit list ;;
         --queue | --to-queue) _gangerctl_ask "${daemons[@]}" queues ;;
         --state) printf '%s\n' blocked scheduled ready assigned running suspended completed failed canceled expired ;;
+        --on-breach) printf '%s\n' suspend cancel ;;
         --on-conflict) printf '%s\n' return reject replace ;;
         --priority) printf '%s\n' 1 2 3 4 5 6 7 8 9 ;;
         *) return 1 ;;
@@ -61,7 +62,7 @@ _gangerctl_values() {
 
 _gangerctl_arguments() {
     case ${command[*]} in
-        show | get | why | history | wait | logs) _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
+        show | get | why | history | wait | logs | "budget set" | "budget show") _gangerctl_ask "${daemons[@]}" list --limit 200 ;;
         adopt | orphans) _gangerctl_ask "${daemons[@]}" orphans ;;
         cancel) _gangerctl_ask "${daemons[@]}" list --limit 200 --state blocked,scheduled,ready,assigned,running,suspended ;;
         "queue pause" | "queue resume" | "queue set") _gangerctl_ask "${daemons[@]}" queues ;;

@@ -21,7 +21,7 @@ Test(json, every_field_is_there_also_with_its_default)
     const Ganger__V1__Outcome outcome = GANGER__V1__OUTCOME__INIT;
 
     expect_json(&outcome.base, "{\"result\":\"\",\"content_type\":\"\",\"message\":\"\",\"exit_status\":0,\"signal\":0,"
-                               "\"fence\":0,\"error_type\":\"\"}");
+                               "\"fence\":0,\"error_type\":\"\",\"usage\":null}");
 }
 
 Test(json, signed_numbers_keep_their_sign)

@@ -23,7 +23,7 @@ COMMANDS = {
     "store raise-epoch": ["--yes"], "lock acquire": ["a"], "lock renew": ["a", "1"], "lock release": ["a", "1"],
     "lock list": ["a"], "lock stats": [], "lock run": ["a", "true"], "message send": ["a", "x"],
     "message receive": ["a"], "message ack": ["a", "1"], "message list": ["a"],
-    "agent kill": ["--yes", "a"],
+    "agent kill": ["--yes", "a"], "budget set": ["--dollars", "1", "1"], "budget show": ["1"],
     "update": ["--priority", "1", "1"], "suspend": ["1"], "resume": ["1"],
 }
 OFFLINE = ["help", "version"]
@@ -81,6 +81,14 @@ MALFORMED = [
     ("submit --delay soon x", "--delay"),
     ("submit --not-before soon x", "--not-before"),
     ("submit --on-lost maybe x", "--on-lost"),
+    ("submit --budget-dollars 0 x", "--budget-dollars"),
+    ("submit --budget-dollars $5 x", "--budget-dollars"),
+    ("submit --budget-tokens 0 x", "--budget-tokens"),
+    ("submit --budget-tokens 5 --on-breach stop x", "--on-breach"),
+    ("submit --on-breach cancel x", "--on-breach"),
+    ("budget set --dollars -1 1", "--dollars"),
+    ("budget set --tokens many 1", "--tokens"),
+    ("budget set 1", "an option is missing"),
     ("submit --delay -5s x", "--delay"),
     ("submit --delay 367d x", "--delay"),
     ("submit --max-attempts 0 x", "--max-attempts"),
