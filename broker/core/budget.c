@@ -115,7 +115,7 @@ const char *budget_in_figures(struct step *step, const struct budget_row *breach
     return arena_text(&step->effects->arena, bytes_of_text(sentence));
 }
 
-/* Where its last look at a budget said that there was room, and now there is none. */
+/* The moment at which the last of it was used. */
 static void note_if_breached(struct step *step, const struct budget_row *row, bool was_breached)
 {
     char text[FIGURE_SIZE * 2];

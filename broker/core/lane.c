@@ -102,6 +102,8 @@ static void lane_free(struct lanes *lanes, struct lane *lane)
     struct queue_type *type = lane->type;
 
     index_remove(&lanes->by_number, &lane->node);
+    if (lane->woken && lanes->put_off != NULL)
+        LL_DELETE2(lanes->put_off, lane, next_woken);
     LL_DELETE2(type->lanes, lane, next_of_type);
     if (lane->limits != NULL)
         index_remove(&type->limited, &lane->type_node);

@@ -91,6 +91,42 @@ Test(breach, of_many_tasks_moves_a_bounded_number_aside_per_batch_and_goes_on)
     world_close(world);
 }
 
+/* All in one batch: its settling frees the lane. */
+Test(breach, of_many_tasks_that_are_moved_before_the_next_batch_is_over_with_them)
+{
+    struct world *world = world_new();
+    uint64_t root = submit_breached(world, BREACH_SUSPEND);
+    struct task_spec specs[1000];
+    uint64_t ids[1002] = {root};
+    struct store_txn *txn = NULL;
+
+    for (size_t i = 0; i < 1000; i++) {
+        specs[i] = spec_of("t");
+        specs[i].parent_id = root;
+    }
+    struct command submits = command_submit(specs);
+    submits.submit.spec_count = 1000;
+    const struct answer *answer = world_do(world, &submits);
+    for (size_t i = 0; i < 1000; i++)
+        ids[i + 1] = answer->submit.outcomes[i].task_id;
+    ids[1001] = submit_child(world, root);
+    const struct command commands[] = {
+        command_claim(world, "a", "t"),
+        {.kind = COMMAND_MOVE, .move = {.task_ids = ids, .task_count = 1000, .queue = "other", .reason = ""}},
+        {.kind = COMMAND_MOVE, .move = {.task_ids = ids + 1000, .task_count = 2, .queue = "other", .reason = ""}},
+    };
+    effects_reset(&world->effects);
+    cr_assert_eq(store_begin(world->store, STORE_WRITE, &txn), STATUS_OK);
+    cr_assert_eq(broker_tick(world->broker, txn, world->now, &world->effects), STATUS_OK);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        cr_assert_eq(broker_step(world->broker, txn, world->now, &commands[i], &world->effects), STATUS_OK);
+    cr_assert_eq(broker_settle(world->broker, txn, world->now), STATUS_OK);
+    cr_assert_eq(store_commit(&txn), STATUS_OK);
+    world_pass(world, 0);
+    cr_assert_eq(state_of(world, ids[1001]), TASK_READY, "it waits in the other queue");
+    world_close(world);
+}
+
 Test(breach, that_cancels_stops_runs_and_cancels_what_would_begin)
 {
     struct world *world = world_new();
@@ -219,6 +255,23 @@ Test(raise, of_one_budget_leaves_what_another_one_keeps_back_to_that)
     world_close(world);
 }
 
+Test(raise, leaves_a_lost_run_that_an_operator_is_to_look_at_to_that_operator)
+{
+    struct world *world = world_new();
+    struct task_spec spec = spec_with_budget(DOLLAR, 0, BREACH_SUSPEND);
+
+    spec.on_lost = LOST_HOLD;
+    uint64_t id = submit_spec(world, spec);
+    struct run_name run = claim_supervised(world, "a", "t");
+    cr_assert_eq(beat_used(world, run, DOLLAR, 0), VERDICT_SUSPEND);
+    for (int i = 0; i < 100 && state_of(world, id) != TASK_SUSPENDED; i++)
+        world_pass(world, LEASE_MS);
+    cr_assert_eq(state_of(world, id), TASK_SUSPENDED);
+    (void)set_budget(world, id, 2 * DOLLAR);
+    cr_assert_eq(state_of(world, id), TASK_SUSPENDED);
+    world_close(world);
+}
+
 Test(raise, of_more_than_a_thousand_goes_on_by_slices)
 {
     struct world *world = world_new();
@@ -275,6 +328,21 @@ Test(set_budget, below_what_is_used_stops_the_tree)
     cr_assert_eq(beat_used(world, run, 5 * DOLLAR, 0), VERDICT_GO_ON);
     (void)set_budget(world, id, 4 * DOLLAR);
     cr_assert_eq(beat_used(world, run, 5 * DOLLAR, 0), VERDICT_SUSPEND);
+    world_close(world);
+}
+
+Test(breach, of_two_budgets_cancels_when_either_does)
+{
+    struct world *world = world_new();
+    uint64_t root = submit_spec(world, spec_with_budget(DOLLAR, 0, BREACH_CANCEL));
+    struct task_spec spec = spec_with_budget(DOLLAR, 0, BREACH_SUSPEND);
+
+    (void)claim(world, "b", "t");
+    spec.parent_id = root;
+    uint64_t child = submit_spec(world, spec);
+    struct run_name run = claim_started(world, "a", "t");
+    cr_assert_eq(beat_used(world, run, DOLLAR, 0), VERDICT_STOP);
+    cr_assert(get(world, child)->canceling);
     world_close(world);
 }
 

@@ -120,6 +120,29 @@ Test(damage, of_a_scheduled_task_does_not_stop_other_timers)
     world_drop(world);
 }
 
+Test(damage, of_a_budget_lets_its_tasks_go_on_without_a_bound_and_is_found_by_the_check)
+{
+    struct world *world = world_new();
+    uint64_t id = submit_breached(world, BREACH_SUSPEND);
+    uint64_t child = submit_child(world, id);
+    struct store_txn *txn = NULL;
+    struct check_report report;
+
+    flip(world, TABLE_BUDGET, key_of_id(id), 100);
+    struct run_name run = claim_started(world, "a", "t");
+    cr_assert_eq(run.task_id, child);
+    cr_assert_eq(beat_used(world, run, 5 * DOLLAR, 0), VERDICT_GO_ON);
+    struct command command = command_set_budget(id, 9 * DOLLAR);
+    world_refused(world, &command, STATUS_DATA_LOSS, "DAMAGED_RECORD");
+    resume(world, id, "");
+    cr_assert_eq(state_of(world, id), TASK_READY);
+    cr_assert_eq(store_begin(world->store, STORE_READ, &txn), STATUS_OK);
+    cr_assert_eq(broker_check(txn, NULL, &report), STATUS_OK);
+    cr_assert_gt(report.problems, 0);
+    store_abort(&txn);
+    world_drop(world);
+}
+
 Test(damage, of_the_counters_keeps_the_broker_from_opening)
 {
     struct world *world = world_with_a_task();
