@@ -153,7 +153,7 @@ static void remove_waiting(struct host *host, size_t at)
 static void collect_answers(struct host *host, uint64_t own_token, const struct arrival *arrival)
 {
     for (const struct answer *answer = host->effects.answers; answer != NULL; answer = answer->next) {
-        if (answer->token == own_token) {
+        if (arrival != NULL && answer->token == own_token) {
             departures_add(host, &(struct departure){
                                      .actor = arrival->actor, .call = arrival->call, .reply = reply_of_answer(answer)});
             continue;

@@ -50,12 +50,14 @@ extern void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__
 /* For a process that dies of its own check or of a sanitizer: which seed it was. */
 static void tell_death(void)
 {
+    // NOLINTBEGIN(bugprone-signal-handler): the process is lost in any case
     char text[128];
     int size =
         snprintf(text, sizeof text, "seed %" PRIu64 " died at event %" PRIu64 "; replay: ./dev sim %" PRIu64 "\n",
                  run_seed, *run_event(), run_seed);
 
     (void)!write(STDERR_FILENO, text, (size_t)size);
+    // NOLINTEND(bugprone-signal-handler)
 }
 
 static void tell_abort(int signal_number)

@@ -253,7 +253,7 @@ bool model_is_drained(const struct model *model, const char *agent_id);
 /* And what it holds is ended: the drain that is nearest to it says so. */
 bool model_is_killed(const struct model *model, const char *agent_id);
 /* Why this queue does not take one more task; NULL when it does. */
-const char *model_queue_refusal(struct model *model, const char *queue, uint64_t adding);
+const char *model_queue_refusal(struct model *model, const char *name, uint64_t adding);
 /* Whether the core says that it has changed the task. */
 bool model_says_changed(const struct effects *effects, uint64_t id);
 /* False when there is nothing to cancel. */

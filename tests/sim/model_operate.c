@@ -382,7 +382,7 @@ void model_adopt(struct judgement *judgement)
         (void)model_expect(judgement, "NO_SUCH_ORPHAN");
         return;
     }
-    if (!model_expect(judgement, NULL))
+    if (!model_expect(judgement, NULL) || own == NULL)
         return;
     model_touch(model, task);
     model_end_task(judgement, task, TASK_COMPLETED);

@@ -234,7 +234,7 @@ static void resume_all(struct actor *actor)
 {
     const struct model *model = actor->world->model;
 
-    for (uint32_t i = 0; i < actor->world->swarm.queues && actor_has_room(actor); i++) {
+    for (size_t i = 0; i < sizeof queues / sizeof queues[0] && actor_has_room(actor); i++) {
         struct request *request = request_new(COMMAND_PAUSE_QUEUE);
         request->command.pause_queue.queue = queues[i];
         request->command.pause_queue.resumes = true;

@@ -66,7 +66,7 @@ static void specify(struct world *world, struct task_spec *spec)
                                .max_attempts = (uint32_t)world_draw(world, 5),
                                .backoff_ms = (uint32_t)(1 + world_draw(world, 5000)),
                                .backoff_max_ms = 20000,
-                               .retention_ms = 1 + world_draw(world, 2 * world->swarm.retention_ms)};
+                               .retention_ms = 1 + world_draw(world, 2ULL * world->swarm.retention_ms)};
     time_task(world, spec);
     expire(world, spec);
     spec->non_retryable = &final[world_draw(world, 2)];

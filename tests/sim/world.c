@@ -118,6 +118,7 @@ void world_violated(struct world *world, const char *format, ...)
         return;
     world->failed = true;
     va_start(arguments, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is begun in the line above
     (void)vsnprintf(world->violation, sizeof world->violation, format, arguments);
     va_end(arguments);
     if (world->traced)

@@ -64,7 +64,7 @@ struct world {
 
 void world_plan(struct world *world, uint64_t after_us, event_fn *happen, void *subject, uint64_t value);
 /* The same for a subject that the event frees, or forget when the world ends before it. */
-void world_plan_owned(struct world *world, uint64_t after_us, const struct planned *planned);
+void world_plan_owned(struct world *world, uint64_t after_us, const struct planned *what);
 void world_forget_planned(struct world *world);
 /* The next event, or false when nothing is planned. */
 bool world_turn(struct world *world);
