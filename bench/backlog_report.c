@@ -124,9 +124,9 @@ static const struct figure {
 
 static double most_of(const double *values, size_t count)
 {
-    double most = values[0];
+    double most = 0;
 
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 0; i < count; i++)
         most = values[i] > most ? values[i] : most;
     return most;
 }

@@ -380,8 +380,8 @@ static enum status decide_set(struct step *step, const struct command_set_budget
 enum status step_set_budget(struct step *step, const struct command *command)
 {
     const struct command_set_budget *set = &command->set_budget;
-    struct budget_row before;
-    struct budget_row row;
+    struct budget_row before = {0};
+    struct budget_row row = {0};
     uint64_t withheld_id = 0;
     uint64_t job_id = 0;
 

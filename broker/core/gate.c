@@ -19,7 +19,7 @@ static void wake_lanes(struct lanes *lanes, const struct limit *limit)
 {
     struct lane_limit *place = limit->lanes != NULL ? limit->lanes->prev : NULL;
 
-    for (size_t i = 0; i < limit->lane_count; i++, place = place->prev)
+    for (size_t i = 0; place != NULL && i < limit->lane_count; i++, place = place->prev)
         if (place->lane->counts[TASK_READY] > 0)
             lane_wake(lanes, place->lane);
 }

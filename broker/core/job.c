@@ -298,7 +298,7 @@ enum status step_list_jobs(struct step *step, const struct command *command)
 
 enum status step_cancel_job(struct step *step, const struct command *command)
 {
-    struct job job;
+    struct job job = {0};
     char text[ID_TEXT_SIZE];
 
     TRY(job_load(step, command->cancel_job.job_id, &job));

@@ -109,7 +109,7 @@ void lanes_settle(struct lanes *lanes, struct store_txn *txn);
 /* NULL when there is none. */
 struct queue *lanes_queue(const struct lanes *lanes, const char *namespace, const char *queue);
 /* Finds or makes it. */
-struct queue *lanes_obtain_queue(struct lanes *lanes, const char *namespace, const char *queue);
+struct queue *lanes_obtain_queue(struct lanes *lanes, const char *namespace, const char *name);
 /* Frees it when nothing is in it, nobody waits for it, and nothing was said of it. */
 void lanes_trim_queue(struct lanes *lanes, struct queue *queue);
 struct queue_type *queue_find_type(const struct queue *queue, const char *agent_type);

@@ -168,7 +168,7 @@ enum status __wrap_broker_open(struct broker *broker, struct store_txn *txn, str
         return STATUS_OK;
     enum status status = __real_broker_open(broker, txn, effects, error);
     if (has(NO_GRACE))
-        broker->opened_ms = 0;
+        broker->leases_from_ms = 0;
     return status;
 }
 
