@@ -18,8 +18,6 @@
 #define EXIT_NOT_RUN 126
 #define EXIT_NOT_FOUND_TO_RUN 127
 
-extern char **environ;
-
 static enum exit_status take_option(int key, char *value, void *data);
 static enum exit_status run(struct cli *cli, int count, char **words);
 

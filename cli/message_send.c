@@ -43,6 +43,7 @@ const struct command command_message_send = {
 
 struct choices {
     Ganger__V1__SendMessageRequest request;
+    uint8_t id[16];
     struct self self;
 };
 
@@ -68,7 +69,6 @@ static enum exit_status send(struct cli *cli, struct choices *choices, const str
     char *mailbox = NULL;
     CLEANUP(ganger_free)
     Ganger__V1__SendMessageResponse *response = NULL;
-    uint8_t id[16];
     char *text = arguments->values[1];
     struct ganger_error error = {0};
     struct ganger *store = NULL;
@@ -76,11 +76,11 @@ static enum exit_status send(struct cli *cli, struct choices *choices, const str
     TRY_DONE(message_mailbox(arguments->values[0], &mailbox));
     TRY_DONE(value_text("TEXT", text, BODY_MOST_BYTES, &text));
     TRY_DONE(daemon_open(cli, GANGER_CONTEXT, &store));
-    CHECK(getrandom(id, sizeof id, 0) == (ssize_t)sizeof id);
+    CHECK(getrandom(choices->id, sizeof choices->id, 0) == (ssize_t)sizeof choices->id);
     choices->request.mailbox = mailbox;
     choices->request.sender = &choices->self.writer;
     choices->request.body = (ProtobufCBinaryData){.data = (uint8_t *)text, .len = strlen(text)};
-    choices->request.request = (ProtobufCBinaryData){.data = id, .len = sizeof id};
+    choices->request.request = (ProtobufCBinaryData){.data = choices->id, .len = sizeof choices->id};
     if (ganger_send_message(store, &choices->request, daemon_timeout_ms(cli), &response, &error) != GANGER_OK)
         return daemon_refused(cli, GANGER_CONTEXT, &error, "cannot send the message");
     if (cli->json)

@@ -33,6 +33,8 @@ void receivers_done(struct receivers *receivers)
     deadlines_done(&receivers->deadlines);
 }
 
+/* NOLINTBEGIN(readability-function-size): the macros of uthash nest deeply */
+
 static void forget(struct receiver *receiver)
 {
     struct receivers *all = receiver->all;
@@ -147,3 +149,5 @@ uint64_t receivers_deadline_ms(const struct receivers *receivers)
 {
     return deadlines_first_ms(&receivers->deadlines);
 }
+
+/* NOLINTEND(readability-function-size) */

@@ -126,7 +126,7 @@ enum status queue_admits(const struct queue *queue, uint64_t adding, struct erro
     if (settings->length_max > 0 && queue->waiting + adding >= settings->length_max)
         return error_set(error, STATUS_RESOURCE_EXHAUSTED, "QUEUE_FULL",
                          "queue: %s/%s has %llu tasks waiting, and takes no more than %llu; try again in a while",
-                         queue->namespace, queue->name, (unsigned long long)(queue->waiting + adding),
+                         queue->namespace, queue->name, (unsigned long long)queue->waiting + adding,
                          (unsigned long long)settings->length_max);
     return STATUS_OK;
 }
@@ -202,6 +202,7 @@ enum status step_pause_queue(struct step *step, const struct command *command)
 
     TRY(limits_check_pause_queue(pause, &step->error));
     TRY(obtain(step, pause->namespace, pause->queue, &queue));
+    CHECK(queue != NULL);
     struct queue_settings *settings = &queue->settings;
     if (pause->in || both)
         settings->paused_in = !pause->resumes;
@@ -226,6 +227,7 @@ enum status step_set_queue(struct step *step, const struct command *command)
 
     TRY(limits_check_set_queue(set, &step->error));
     TRY(obtain(step, set->namespace, set->queue, &queue));
+    CHECK(queue != NULL);
     if (set->has_length_max) {
         queue->settings.length_max = set->length_max;
         (void)snprintf(why, sizeof why, "length_max %llu", (unsigned long long)set->length_max);

@@ -18,6 +18,7 @@ uint64_t waiting_token(const struct rpc_call *call)
     return (uint64_t)(uintptr_t)call;
 }
 
+/* NOLINTBEGIN(readability-function-size): the macros of uthash nest deeply */
 static void forget(struct waiting_call *waiting_call)
 {
     struct waiting *waiting = waiting_call->waiting;
@@ -59,6 +60,8 @@ struct rpc_call *waiting_take(struct waiting *waiting, uint64_t token)
     forget(found);
     return call;
 }
+
+/* NOLINTEND(readability-function-size) */
 
 uint64_t waiting_due(const struct waiting *waiting, uint64_t now_ms)
 {

@@ -81,6 +81,7 @@ static enum status find_granted(struct store_txn *txn, const struct lock *wanted
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* NOLINTBEGIN(readability-function-size): the macros of uthash nest deeply */
 /* The same request on another call: the older one is told, the place in the line stays. */
 static void take_over(struct contextd *core, struct lock_waiter *waiter, uint64_t token, struct effects *effects)
 {
@@ -92,6 +93,8 @@ static void take_over(struct contextd *core, struct lock_waiter *waiter, uint64_
     }
     locks_revive(&core->locks, waiter, token);
 }
+
+/* NOLINTEND(readability-function-size) */
 
 static enum status check_room(const struct contextd *core, const struct contextd_now *now, struct error *error)
 {

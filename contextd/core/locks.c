@@ -8,6 +8,8 @@
 
 #define USAGE_MAX 4096
 
+/* NOLINTBEGIN(readability-function-size): the macros of uthash nest deeply */
+
 struct held_lock *locks_find(const struct locks *locks, const struct key *key)
 {
     struct held_lock *held = NULL;
@@ -184,6 +186,8 @@ struct lock_usage *locks_usage(struct locks *locks, struct bytes namespace, stru
     return usage;
 }
 
+/* NOLINTEND(readability-function-size) */
+
 void lock_histogram_add(struct lock_histogram *histogram, uint64_t ms)
 {
     size_t bucket = 0;
@@ -203,7 +207,7 @@ void locks_done(struct locks *locks)
     while (locks->waiters != NULL)
         locks_unwait(locks, locks->waiters);
     while (locks->usage != NULL)
-        usage_free(locks, locks->usage);
+        usage_free(locks, locks->usage); // NOLINT(clang-analyzer-unix.Malloc): the head of the hash has moved on
     deadlines_done(&locks->expiries);
     deadlines_done(&locks->abandoned);
 }
