@@ -59,6 +59,7 @@ static enum exit_status take_older(const char *value, struct filter *filter)
 {
     uint64_t age_ms = 0;
 
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result)
     TRY_DONE(value_duration("--older-than", value, 1, OLDER_MOST_MS, &age_ms));
     filter->message.ended_before_ms = clock_wall_ms() - age_ms;
     return EXIT_DONE;

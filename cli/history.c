@@ -27,8 +27,10 @@ const struct command command_history = {
 
 static void take_page(struct history *history, Ganger__V1__GetHistoryResponse *page)
 {
+    // NOLINTNEXTLINE(bugprone-sizeof-expression)
     history->pages = reallocate(history->pages, (history->page_count + 1) * sizeof(history->pages[0]));
     history->pages[history->page_count++] = page;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression)
     history->events = reallocate(history->events, (history->count + page->n_events + 1) * sizeof(history->events[0]));
     for (size_t i = 0; i < page->n_events; i++)
         history->events[history->count++] = page->events[i];

@@ -155,6 +155,7 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     if (arguments.count == 0)
         return list(cli, broker, 0);
     for (size_t i = 0; i < arguments.count; i++)
+        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
         TRY_DONE(do_one(cli, broker, &choices, job_ids[i]));
     return EXIT_DONE;
 }

@@ -69,6 +69,7 @@ static enum exit_status run(struct cli *cli, int count, char **words)
     if (ganger_list_limits(broker, &request, daemon_timeout_ms(cli), &response, &error) != GANGER_OK)
         return daemon_refused(cli, GANGER_BROKER, &error, "cannot show the limits");
     if (response->n_limits > 0)
+        // NOLINTNEXTLINE(bugprone-sizeof-expression)
         qsort(response->limits, response->n_limits, sizeof response->limits[0], compare_names);
     table = table_new(columns, sizeof columns / sizeof columns[0], &cli->output);
     for (size_t i = 0; i < response->n_limits; i++) {

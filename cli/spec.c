@@ -16,6 +16,7 @@
 #define DELIVERIES_MOST 1000
 
 static char *const fields[SPEC_OPTIONS] = {
+    // NOLINTNEXTLINE(misc-redundant-expression)
     [OPTION_PRIORITY - OPTION_PRIORITY] = "priority",
     [OPTION_LABEL - OPTION_PRIORITY] = "labels",
     [OPTION_DELAY - OPTION_PRIORITY] = "delay_ms",

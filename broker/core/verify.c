@@ -17,6 +17,7 @@ void problem(struct scan *scan, const char *format, ...)
     if (report->problems++ >= CHECK_NAMED_MAX)
         return;
     va_start(arguments, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)
     (void)vsnprintf(report->named[report->problems - 1], sizeof report->named[0], format, arguments);
     va_end(arguments);
 }

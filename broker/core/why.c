@@ -29,6 +29,7 @@ const char *why_text(struct why *why, const char *format, ...)
     va_list list;
 
     va_start(list, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)
     (void)vsnprintf(text, sizeof text, format, list);
     va_end(list);
     return arena_text(&why->step->effects->arena, bytes_of_text(text));

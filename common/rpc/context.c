@@ -52,6 +52,7 @@ struct rpc_context *rpc_context_share(void)
     return context;
 }
 
+// NOLINTNEXTLINE(readability-function-size)
 static bool leave(struct rpc_context *context)
 {
     struct rpc_context *found = NULL;
